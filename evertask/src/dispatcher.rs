@@ -1,0 +1,218 @@
+//! The client: dispatches, cancels, reads.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::dispatch::{DispatchError, IntoDispatch};
+use crate::handle::Handle;
+use crate::id::{RunId, TaskId, WorkId};
+use crate::payload::Payload;
+use crate::schedule::{Clock, SystemClock};
+use crate::store::{
+    AttemptRecord, CancelOutcome, LogLine, MemoryStore, NewWork, RunFilter, RunRecord, Selection, SignalOutcome, Store,
+    StoreError, TaskFilter, TaskRecord, Violation,
+};
+use crate::task::{Work, Workflow};
+use crate::worker::WorkerBuilder;
+use crate::workflow::SignalKey;
+
+/// Dispatches work to a store, cancels it, and reads what became of it. It is cheap to clone.
+///
+/// ```standalone_crate
+/// use evertask::{Dispatcher, prelude::*};
+///
+/// #[task]
+/// async fn double(number: u64) -> Result<u64, std::convert::Infallible> {
+///     Ok(number * 2)
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let dispatcher = Dispatcher::open("memory:").await?;
+/// let worker = dispatcher.worker().start().await?;
+/// assert_eq!(dispatcher.dispatch(double { number: 21 }).await?.wait().await?, 42);
+/// worker.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Dispatcher {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Dispatcher {
+    /// Opens a store: `"sqlite:orders.db"` for one file, which is made if it is not there, or `"memory:"` for
+    /// work that is gone when the process ends.
+    #[cfg_attr(not(feature = "sqlite"), allow(clippy::unused_async))]
+    pub async fn open(url: &str) -> Result<Self, OpenError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        match url.split_once(':') {
+            Some(("memory", _)) => Ok(Self::with_store(Arc::new(MemoryStore::new(clock.clone())), clock)),
+            #[cfg(feature = "sqlite")]
+            Some(("sqlite", path)) => {
+                let path = std::path::PathBuf::from(path.strip_prefix("//").unwrap_or(path));
+                let opened = {
+                    let clock = clock.clone();
+                    tokio::task::spawn_blocking(move || crate::store::SqliteStore::open(&path, clock)).await
+                };
+                let store = opened.map_err(|_| StoreError::Closed)??;
+                Ok(Self::with_store(Arc::new(store), clock))
+            }
+            _ => Err(OpenError::Url { url: url.to_owned() }),
+        }
+    }
+
+    /// Works on this store, by this clock.
+    pub fn with_store(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, clock }
+    }
+
+    /// The store itself.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// A worker that runs tasks of this store in this process.
+    pub fn worker(&self) -> WorkerBuilder {
+        WorkerBuilder::new(self.store.clone(), self.clock.clone())
+    }
+
+    /// Adds work. When this returns, it is on disk.
+    ///
+    /// Dropping the future does not take the work back.
+    pub async fn dispatch<D: IntoDispatch>(&self, work: D) -> Result<Handle<D::Work>, DispatchError> {
+        let (new, _) = work.into_dispatch().prepare(uuid::Uuid::now_v7(), None, None)?;
+        let mut handles = self.add(vec![new]).await?;
+        handles.pop().ok_or(DispatchError::Store(StoreError::Closed))
+    }
+
+    /// Adds many in one transaction: all of them or none.
+    pub async fn dispatch_all<D: IntoDispatch>(
+        &self,
+        work: impl IntoIterator<Item = D>,
+    ) -> Result<Vec<Handle<D::Work>>, DispatchError> {
+        let new: Result<Vec<_>, DispatchError> = work
+            .into_iter()
+            .map(|work| work.into_dispatch().prepare(uuid::Uuid::now_v7(), None, None).map(|(new, _)| new))
+            .collect();
+        self.add(new?).await
+    }
+
+    async fn add<W: Work>(&self, new: Vec<NewWork>) -> Result<Vec<Handle<W>>, DispatchError> {
+        let dispatched = self.store.dispatch(new).await?;
+        dispatched
+            .into_iter()
+            .map(|dispatched| {
+                let id = crate::context::typed_id::<W>(dispatched.id)?;
+                Ok(Handle::new(self.store.clone(), id, dispatched.existing))
+            })
+            .collect()
+    }
+
+    /// A handle of work that was dispatched before, perhaps by another process.
+    pub fn handle<W: Work>(&self, id: W::Id) -> Handle<W> {
+        Handle::new(self.store.clone(), id, true)
+    }
+
+    /// Cancels a task or a run. What waits ends now; what runs is told, and has its worker's grace period.
+    pub async fn cancel(&self, id: impl Into<WorkId>) -> Result<CancelOutcome, StoreError> {
+        let outcomes = self.store.cancel(Selection::Ids(vec![id.into()])).await?;
+        Ok(outcomes.first().map_or(CancelOutcome::NotFound, |(_, outcome)| *outcome))
+    }
+
+    /// Cancels many in one transaction: by ids, by correlation id, or by name.
+    pub async fn cancel_all(&self, selection: Selection) -> Result<Vec<(WorkId, CancelOutcome)>, StoreError> {
+        self.store.cancel(selection).await
+    }
+
+    /// Gives a run the value that its step waits for: `dispatcher.signal(run.id(), Review::approval, &value)`.
+    ///
+    /// One that comes before the step waits is kept; a second one is refused. When this returns, it is on disk.
+    pub async fn signal<W: Workflow, V: Payload>(
+        &self,
+        run: RunId,
+        signal: SignalKey<W, V>,
+        value: &V,
+    ) -> Result<SignalOutcome, DispatchError> {
+        let mut stored = Vec::new();
+        value.encode(&mut stored)?;
+        Ok(self.store.signal(run, signal.step().to_owned(), stored).await?)
+    }
+
+    /// Holds a run: what runs ends and is kept, and nothing new of it starts. Says whether it was running.
+    pub async fn pause(&self, run: RunId) -> Result<bool, StoreError> {
+        self.store.pause(run).await
+    }
+
+    /// Lets a held run go on. Says whether it was held.
+    pub async fn resume(&self, run: RunId) -> Result<bool, StoreError> {
+        self.store.resume(run).await
+    }
+
+    /// Goes on with the compensation of a failed run, from the undo that failed for good. Says whether there is one.
+    pub async fn resume_undo(&self, run: RunId) -> Result<bool, StoreError> {
+        self.store.resume_undo(run).await
+    }
+
+    /// One task.
+    pub async fn get(&self, id: TaskId) -> Result<Option<TaskRecord>, StoreError> {
+        self.store.task(id).await
+    }
+
+    /// One run.
+    pub async fn get_run(&self, id: RunId) -> Result<Option<RunRecord>, StoreError> {
+        self.store.run(id).await
+    }
+
+    /// Tasks that match, oldest first.
+    pub async fn list(&self, filter: TaskFilter) -> Result<Vec<TaskRecord>, StoreError> {
+        self.store.tasks(filter).await
+    }
+
+    /// Runs that match, oldest first.
+    pub async fn list_runs(&self, filter: RunFilter) -> Result<Vec<RunRecord>, StoreError> {
+        self.store.runs(filter).await
+    }
+
+    /// The lines that a task logged, oldest first.
+    pub async fn log(&self, id: TaskId) -> Result<Vec<LogLine>, StoreError> {
+        self.store.log(id).await
+    }
+
+    /// The attempts of a task that did not succeed, oldest first.
+    pub async fn attempts(&self, id: TaskId) -> Result<Vec<AttemptRecord>, StoreError> {
+        self.store.attempts(id).await
+    }
+
+    /// Checks the invariants of the store. An empty answer is a sound store.
+    pub async fn verify(&self) -> Result<Vec<Violation>, StoreError> {
+        self.store.verify().await
+    }
+
+    /// Closes the store when what was given to it is on disk. Every clone of this dispatcher is closed with it.
+    pub async fn close(self) -> Result<(), StoreError> {
+        self.store.close().await
+    }
+}
+
+impl fmt::Debug for Dispatcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dispatcher").finish_non_exhaustive()
+    }
+}
+
+/// A store could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The URL names no store of this build.
+    #[error("`{url}` names no store: write `sqlite:orders.db` (feature `sqlite`) or `memory:`")]
+    Url {
+        /// The URL.
+        url: String,
+    },
+    /// The store can't be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

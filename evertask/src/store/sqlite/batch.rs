@@ -1,0 +1,136 @@
+//! One transaction under way: what it has to hand, and what it will have done once it is committed.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, PrepFlags, Statement};
+
+use super::fault::Outcome;
+use super::fleet::{Fleet, Held};
+use super::inner::After;
+use super::request::{Request, Settle};
+use super::sql;
+use crate::id::{WorkId, WorkerId};
+use crate::schedule::Timestamp;
+use crate::store::{Claim, Claimed, Known};
+
+/// The statements that run for each row, prepared once.
+pub(super) struct Hot<'c> {
+    pub(super) begin: Statement<'c>,
+    pub(super) commit: Statement<'c>,
+    pub(super) insert_task: Statement<'c>,
+    pub(super) insert_part: Statement<'c>,
+    pub(super) top_priority: Statement<'c>,
+    pub(super) claimable: Statement<'c>,
+    pub(super) claim: Statement<'c>,
+    pub(super) succeed: Statement<'c>,
+    pub(super) run_row: Statement<'c>,
+}
+
+impl<'c> Hot<'c> {
+    pub(super) fn prepare(conn: &'c Connection) -> Outcome<Self> {
+        // They live as long as the connection: not in the little memory that SQLite has at hand for what is short.
+        let prepare = |sql| conn.prepare_with_flags(sql, PrepFlags::SQLITE_PREPARE_PERSISTENT);
+        Ok(Self {
+            begin: prepare(sql::BEGIN)?,
+            commit: prepare(sql::COMMIT)?,
+            insert_task: prepare(sql::INSERT_TASK)?,
+            insert_part: prepare(sql::INSERT_PART)?,
+            top_priority: prepare(sql::TOP_PRIORITY)?,
+            claimable: prepare(sql::CLAIMABLE)?,
+            claim: prepare(sql::CLAIM)?,
+            succeed: prepare(sql::SUCCEED)?,
+            run_row: prepare(sql::RUN_ROW)?,
+        })
+    }
+}
+
+/// What follows from a transaction once it is on disk, and from nothing less.
+#[derive(Debug, Default)]
+pub(super) struct Effects {
+    pub(super) claims: Vec<(WorkerId, Held, Claimed)>,
+    pub(super) cancels: Vec<(WorkerId, Claim)>,
+    pub(super) ended: Vec<WorkId>,
+    /// Workers that retired.
+    pub(super) gone: Vec<WorkerId>,
+    /// When the first of what is not yet due will be; known when there is demand.
+    pub(super) next_due: Option<Timestamp>,
+    /// There was more to look at than one transaction should: look again at once.
+    pub(super) more: bool,
+}
+
+/// One transaction under way.
+pub(super) struct Batch<'a, 'c> {
+    pub(super) conn: &'c Connection,
+    pub(super) hot: &'a mut Hot<'c>,
+    pub(super) fleet: &'a mut Fleet,
+    pub(super) now: Timestamp,
+    pub(super) effects: Effects,
+    /// What was put aside is looked at only if there is any; known once what is due was marked.
+    pub(super) apart: Option<bool>,
+    /// What listed workers know, read when it is first needed.
+    pub(super) knowledge: Option<Vec<Known>>,
+    /// Whether a worker's row is there, asked once.
+    pub(super) listed: HashMap<WorkerId, bool>,
+    /// What is still to be done to other runs.
+    pub(super) after: Vec<After>,
+}
+
+impl<'a, 'c> Batch<'a, 'c> {
+    pub(super) fn new(conn: &'c Connection, hot: &'a mut Hot<'c>, fleet: &'a mut Fleet, now: Timestamp) -> Self {
+        Self {
+            conn,
+            hot,
+            fleet,
+            now,
+            effects: Effects::default(),
+            apart: None,
+            knowledge: None,
+            listed: HashMap::new(),
+            after: Vec::new(),
+        }
+    }
+
+    /// Does what is asked, within the transaction. The answer waits in the request for the commit.
+    pub(super) fn apply(&mut self, request: &mut Request) -> Outcome<()> {
+        match request {
+            Request::Dispatch(ask, _) => ask.answer = Some(self.dispatch(&ask.about)?),
+            Request::Attach(ask) => {
+                self.attach(&ask.about.0)?;
+                ask.answer = Some(());
+            }
+            Request::Settle(Settle { worker, finished, settled, .. }) => {
+                settled.clear();
+                for finished in finished.iter() {
+                    settled.push((finished.claim, self.settle(*worker, finished)?));
+                }
+            }
+            Request::Detach(ask) => {
+                self.fleet.silence(ask.about);
+                ask.answer = Some(());
+            }
+            Request::Retire(ask) => ask.answer = Some(self.retire(ask.about)?),
+            Request::Beat(ask) => ask.answer = Some(self.beat(ask.about)?),
+            Request::Reclaim(ask) => ask.answer = Some(self.reclaim(&ask.about)?),
+            Request::Cancel(ask) => ask.answer = Some(self.cancel(&ask.about)?),
+            Request::Note(ask) => ask.answer = Some(self.note(ask.about.0, &ask.about.1)?),
+            Request::Signal(ask) => {
+                let (run, step, value) = &ask.about;
+                ask.answer = Some(self.signal(*run, step, value)?);
+            }
+            Request::Pause(ask) => ask.answer = Some(self.pause(ask.about)?),
+            Request::Resume(ask) => ask.answer = Some(self.resume(ask.about)?),
+            Request::ResumeUndo(ask) => ask.answer = Some(self.resume_undo(ask.about)?),
+            Request::ExpireRuns(ask) => ask.answer = Some(self.expire_runs()?),
+            Request::Pragmas(ask) => ask.answer = Some(super::connection::Pragmas::read(self.conn)?),
+            Request::Close(ask) => ask.answer = Some(()),
+            Request::Wake | Request::Stop => {}
+        }
+        self.follow_up()
+    }
+
+    /// The workers' rows have changed.
+    pub(super) fn workers_changed(&mut self) {
+        self.knowledge = None;
+        self.listed.clear();
+    }
+}

@@ -1,0 +1,189 @@
+//! One new task: whether it waits, is ready, or is claimed as it is added.
+
+use std::borrow::Cow;
+
+use rusqlite::{OptionalExtension, params};
+use uuid::Uuid;
+
+use super::batch::Batch;
+use super::fault::Outcome;
+use super::fleet::Held;
+use super::value::{Id, got_as_str, id};
+use super::{signal, sql};
+use crate::id::{TaskId, WorkerId};
+use crate::store::{Claim, Claimed, Dispatched, Got, NewTask, TaskState, Wait};
+
+/// How a task is added.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct With<'w> {
+    /// Whose slot it goes to straight away, if it is due and that worker has one for it.
+    pub(super) worker: Option<WorkerId>,
+    /// Whether its run is held.
+    pub(super) paused: bool,
+    /// The `each` that it is an item of, and which.
+    pub(super) group: Option<(Uuid, u32)>,
+    /// What it waits for, apart from what it says itself.
+    pub(super) wait: Option<Wait>,
+    /// Its place among what undoes the steps of its run.
+    pub(super) undo: Option<i64>,
+    /// What a join brings it.
+    pub(super) joined: Option<&'w [u8]>,
+}
+
+/// What is decided of a new task.
+struct Spot<'t> {
+    state: TaskState,
+    wait: Option<Wait>,
+    due: Option<i64>,
+    run_at: i64,
+    worker: Option<WorkerId>,
+    payload: Cow<'t, [u8]>,
+    got: Option<Got>,
+}
+
+/// What became of one task to add.
+enum Added {
+    /// It is the row with this number.
+    New(i64),
+    /// This one has its id or its key.
+    Existing(TaskId),
+}
+
+impl Batch<'_, '_> {
+    /// Adds a task; one that is due goes straight to the worker where that has a slot for it.
+    pub(super) fn add_task(&mut self, task: &NewTask, with: &With<'_>) -> Outcome<Dispatched> {
+        let spot = self.spot(task, with)?;
+        let seq = match self.insert_task(task, with, &spot)? {
+            Added::New(seq) => seq,
+            Added::Existing(id) => return Ok(Dispatched { id: id.into(), existing: true }),
+        };
+        if spot.got == Some(Got::Signal)
+            && let Some((run, step)) = signal::place(task)
+        {
+            self.use_signal(run, step)?;
+        }
+        if let Some(worker) = spot.worker {
+            self.fleet.take(worker, &task.queue);
+            let run = task.of.as_ref().map(|of| of.run);
+            let group = with.group.map(|(group, _)| group);
+            let held = Held { seq, run, group, undo: false, fence: 1, worker, told: false };
+            self.effects.claims.push((worker, held, claimed(task, spot.payload, spot.got)));
+        }
+        Ok(Dispatched { id: task.id.into(), existing: false })
+    }
+
+    fn spot<'t>(&mut self, task: &'t NewTask, with: &With<'t>) -> Outcome<Spot<'t>> {
+        let now = self.now.as_millis();
+        let mut spot = Spot {
+            state: TaskState::Ready,
+            wait: with.wait,
+            due: None,
+            run_at: task.at.unwrap_or_else(|| self.now.plus(task.delay)).as_millis(),
+            worker: None,
+            payload: Cow::Borrowed(with.joined.unwrap_or(&task.payload)),
+            got: with.joined.map(|_| Got::Join),
+        };
+        if spot.wait.is_none()
+            && task.wait == Some(Wait::Signal)
+            && let Some((run, step)) = signal::place(task)
+        {
+            if let Some(value) = self.kept_signal(run, step)? {
+                (spot.payload, spot.got, spot.run_at) = (value.into(), Some(Got::Signal), now);
+            } else if task.at.is_none() && task.delay.is_zero() {
+                // One that waits for ever is not among what becomes due.
+                (spot.wait, spot.run_at) = (Some(Wait::Signal), i64::MAX);
+            } else if spot.run_at > now {
+                (spot.wait, spot.due) = (Some(Wait::Signal), Some(0));
+            } else {
+                spot.got = Some(Got::Nothing);
+            }
+        }
+        if spot.wait.is_none() && with.paused {
+            spot.wait = Some(Wait::Pause);
+        }
+        if spot.wait.is_some() {
+            spot.state = TaskState::Waiting;
+            return Ok(spot);
+        }
+        spot.due = Some(i64::from(spot.run_at <= now));
+        if let Some(worker) = with.worker
+            && spot.due == Some(1)
+            && self.hands_over(worker, task)?
+        {
+            (spot.state, spot.due, spot.worker) = (TaskState::Running, None, Some(worker));
+        }
+        Ok(spot)
+    }
+
+    /// Whether a continuation that is due is claimed as it is added: it costs no commit and no second read. It
+    /// does not overtake what is more urgent.
+    fn hands_over(&mut self, worker: WorkerId, task: &NewTask) -> Outcome<bool> {
+        let step = task.of.as_ref().and_then(|of| Some((of.workflow.as_ref(), of.step.as_deref()?)));
+        if !self.fleet.takes(worker, &task.queue, &task.name, step) {
+            return Ok(false);
+        }
+        // What was put aside may be more urgent, too; then a claim sorts it out.
+        if self.promote()? || !self.is_listed(worker)? {
+            return Ok(false);
+        }
+        let top: Option<i16> = self.hot.top_priority.query_row([&task.queue], |row| row.get(0)).optional()?;
+        Ok(top.is_none_or(|top| task.priority >= top))
+    }
+
+    fn insert_task(&mut self, task: &NewTask, with: &With<'_>, spot: &Spot<'_>) -> Outcome<Added> {
+        let is_plain = spot.wait.is_none() && spot.got.is_none() && with.group.is_none();
+        let insert = if is_plain { &mut self.hot.insert_task } else { &mut self.hot.insert_part };
+        insert.raw_bind_parameter(1, Id(task.id.uuid()))?;
+        insert.raw_bind_parameter(2, &task.name)?;
+        insert.raw_bind_parameter(3, &task.queue)?;
+        insert.raw_bind_parameter(4, task.priority)?;
+        insert.raw_bind_parameter(5, spot.state.as_str())?;
+        insert.raw_bind_parameter(6, spot.due)?;
+        insert.raw_bind_parameter(7, spot.run_at)?;
+        insert.raw_bind_parameter(8, i64::from(spot.worker.is_some()))?;
+        insert.raw_bind_parameter(9, spot.worker.map(|worker| Id(worker.uuid())))?;
+        insert.raw_bind_parameter(10, task.cancel_routed)?;
+        insert.raw_bind_parameter(11, self.now.as_millis())?;
+        insert.raw_bind_parameter(12, &spot.payload)?;
+        insert.raw_bind_parameter(13, &task.key)?;
+        insert.raw_bind_parameter(14, &task.correlation)?;
+        insert.raw_bind_parameter(15, task.parent.map(|parent| Id(parent.uuid())))?;
+        insert.raw_bind_parameter(16, task.of.as_ref().map(|of| Id(of.run.uuid())))?;
+        insert.raw_bind_parameter(17, task.of.as_ref().map(|of| &of.workflow))?;
+        insert.raw_bind_parameter(18, task.of.as_ref().and_then(|of| of.step.as_ref()))?;
+        if !is_plain {
+            insert.raw_bind_parameter(19, spot.wait.map(Wait::as_str))?;
+            insert.raw_bind_parameter(20, spot.got.map(got_as_str))?;
+            insert.raw_bind_parameter(21, with.undo)?;
+            insert.raw_bind_parameter(22, with.group.map(|(_, item)| item))?;
+            insert.raw_bind_parameter(23, with.group.map(|(group, _)| Id(group)))?;
+        }
+        if insert.raw_execute()? > 0 {
+            return Ok(Added::New(self.conn.last_insert_rowid()));
+        }
+        let by_key = match &task.key {
+            Some(key) => {
+                let mut find = self.conn.prepare_cached(sql::TASK_BY_KEY)?;
+                find.query_row(params![task.name, key], |row| id(row, 0)).optional()?
+            }
+            None => None,
+        };
+        Ok(Added::Existing(by_key.unwrap_or(task.id)))
+    }
+}
+
+/// A task that was added as claimed.
+fn claimed(task: &NewTask, payload: Cow<'_, [u8]>, got: Option<Got>) -> Claimed {
+    Claimed {
+        claim: Claim { id: task.id, fence: 1 },
+        name: task.name.clone().into_owned(),
+        queue: task.queue.clone().into_owned(),
+        payload: payload.into_owned(),
+        failures: 0,
+        crashes: 0,
+        correlation: task.correlation.clone(),
+        of: task.of.clone(),
+        cancelled: false,
+        got,
+    }
+}

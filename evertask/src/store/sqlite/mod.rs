@@ -1,0 +1,306 @@
+//! Work in one SQLite file.
+//!
+//! [`writer`] is the one thread that writes, in batches ([`batch`]); [`dispatch`], [`claim`], [`settle`],
+//! [`cancel`], [`signal`], [`hold`] and [`workers`] are what it can do, and [`insert`], [`stop`], [`run`],
+//! [`end`], [`group`], [`join`], [`undo`] and [`inner`] what follows from that. [`read`] is the thread that
+//! reads. All SQL is in [`sql`], and the tables are in `migrations/sqlite`.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
+use std::thread::{self, JoinHandle};
+
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::id::{RunId, TaskId, WorkId, WorkerId};
+use crate::schedule::Clock;
+use crate::store::{
+    AttemptRecord, Beat, CancelOutcome, Claim, Dispatched, Earlier, Finished, Inbox, LogLine, NewWork, Notes, Peer,
+    Reply, RunFilter, RunRecord, Selection, SignalOutcome, Store, StoreError, TaskFilter, TaskRecord, Violation,
+    WorkerInfo,
+};
+
+mod batch;
+mod cancel;
+mod claim;
+mod connection;
+mod dispatch;
+mod end;
+mod fault;
+mod fleet;
+mod group;
+mod hold;
+mod inner;
+mod insert;
+mod join;
+mod migrate;
+mod orphans;
+mod points;
+mod read;
+mod request;
+mod run;
+mod settle;
+mod signal;
+mod sql;
+mod stop;
+#[cfg(test)]
+mod tests;
+mod undo;
+mod value;
+mod verify;
+mod wait;
+mod workers;
+mod writer;
+
+pub use connection::Pragmas;
+use read::Job;
+use request::{Ask, Request, Settle};
+use wait::Waiters;
+
+/// How many dispatches may wait for the writer; more wait for their turn.
+const MOST_WAITING: usize = 4_096;
+
+/// Work in one SQLite file.
+pub struct SqliteStore {
+    path: PathBuf,
+    clock: Arc<dyn Clock>,
+    requests: Sender<Request>,
+    room: Arc<Semaphore>,
+    jobs: Sender<Job>,
+    waiters: Arc<Waiters>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl SqliteStore {
+    /// Opens the file, makes it if there is none, and brings its tables up to date. This blocks.
+    pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        Self::open_with(path, clock, None)
+    }
+
+    /// As [`open`](Self::open), but what is committed stays in the write-ahead log while the store is open, so
+    /// that a test can cut it anywhere.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    pub fn open_without_checkpoints(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        Self::open_with(path, clock, Some(0))
+    }
+
+    fn open_with(path: &Path, clock: Arc<dyn Clock>, autocheckpoint: Option<u32>) -> Result<Self, StoreError> {
+        let conn = connection::open_writer(path, autocheckpoint)?;
+        let reader = connection::open_reader(path)?;
+        let waiters = Arc::new(Waiters::default());
+        let (requests, asked) = mpsc::channel();
+        let (jobs, to_read) = mpsc::channel();
+        let wake = requests.clone();
+        clock.on_move(Arc::new(move || {
+            // A store that is gone need not wake.
+            let _ = wake.send(Request::Wake);
+        }));
+        let place = path.to_owned();
+        let reads = start("evertask-read", move || read::run(reader, &place, &to_read))?;
+        let setup = writer::Setup {
+            conn,
+            path: path.to_owned(),
+            clock: Arc::clone(&clock),
+            waiters: Arc::clone(&waiters),
+            close_reader: close_reader(jobs.clone()),
+        };
+        let (started, has_started) = mpsc::channel();
+        let writes = start("evertask-write", move || {
+            // Whoever opens the store waits for this.
+            writer::run(setup, &asked, |result| drop(started.send(result)));
+        })?;
+        has_started.recv().unwrap_or(Err(StoreError::Closed))?;
+        let room = Arc::new(Semaphore::new(MOST_WAITING));
+        Ok(Self { path: path.to_owned(), clock, requests, room, jobs, waiters, threads: vec![writes, reads] })
+    }
+
+    /// How durable the open file is: read back from SQLite, not what it was asked for.
+    pub fn pragmas(&self) -> Reply<Pragmas> {
+        self.ask(Request::Pragmas, ())
+    }
+
+    /// The transaction answers; a writer that is gone drops the question.
+    fn ask<Q, A: Send + 'static>(&self, request: impl FnOnce(Ask<Q, A>) -> Request, about: Q) -> Reply<A> {
+        let (ask, answer) = Ask::new(about);
+        let _ = self.requests.send(request(ask));
+        reply(answer)
+    }
+
+    fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&rusqlite::Connection) -> Result<T, fault::Fault> + Send + 'static,
+    ) -> Reply<T> {
+        reply(read::ask(&self.jobs, read))
+    }
+}
+
+impl Store for SqliteStore {
+    fn dispatch(&self, work: Vec<NewWork>) -> Reply<Vec<Dispatched>> {
+        let (ask, answer) = Ask::new(work);
+        // Where there is room it is asked at once, so that a caller who drops the reply has still dispatched.
+        if let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() {
+            let _ = self.requests.send(Request::Dispatch(ask, permit));
+            return reply(answer);
+        }
+        let (room, requests) = (Arc::clone(&self.room), self.requests.clone());
+        Box::pin(async move {
+            let permit = room.acquire_owned().await.map_err(|_| StoreError::Closed)?;
+            let _ = requests.send(Request::Dispatch(ask, permit));
+            reply(answer).await
+        })
+    }
+
+    fn attach(&self, worker: WorkerInfo, inbox: Inbox) -> Reply<()> {
+        self.ask(Request::Attach, (worker, inbox))
+    }
+
+    fn settle(&self, worker: WorkerId, finished: Vec<Finished>, free: Vec<(String, u32)>) {
+        let settled = Vec::with_capacity(finished.len());
+        let _ = self.requests.send(Request::Settle(Settle { worker, finished, free, settled }));
+    }
+
+    fn detach(&self, worker: WorkerId) -> Reply<()> {
+        self.ask(Request::Detach, worker)
+    }
+
+    fn retire(&self, worker: WorkerId) -> Reply<()> {
+        self.ask(Request::Retire, worker)
+    }
+
+    fn beat(&self, worker: WorkerId) -> Reply<Beat> {
+        self.ask(Request::Beat, worker)
+    }
+
+    fn workers(&self) -> Reply<Vec<Peer>> {
+        self.read(read::workers)
+    }
+
+    fn reclaim(&self, lapsed: Vec<Peer>) -> Reply<Vec<TaskId>> {
+        self.ask(Request::Reclaim, lapsed)
+    }
+
+    fn cancel(&self, selection: Selection) -> Reply<Vec<(WorkId, CancelOutcome)>> {
+        self.ask(Request::Cancel, selection)
+    }
+
+    fn note(&self, claim: Claim, notes: Notes) -> Reply<()> {
+        self.ask(Request::Note, (claim, notes))
+    }
+
+    fn signal(&self, run: RunId, step: String, value: Vec<u8>) -> Reply<SignalOutcome> {
+        self.ask(Request::Signal, (run, step, value))
+    }
+
+    fn pause(&self, run: RunId) -> Reply<bool> {
+        self.ask(Request::Pause, run)
+    }
+
+    fn resume(&self, run: RunId) -> Reply<bool> {
+        self.ask(Request::Resume, run)
+    }
+
+    fn resume_undo(&self, run: RunId) -> Reply<bool> {
+        self.ask(Request::ResumeUndo, run)
+    }
+
+    fn earlier(&self, run: RunId, steps: Vec<String>) -> Reply<Earlier> {
+        self.read(move |conn| read::earlier(conn, run, &steps))
+    }
+
+    fn expire_runs(&self) -> Reply<Vec<RunId>> {
+        let now = self.clock.now();
+        let due = self.read(move |conn| read::any_expired(conn, now));
+        let (ask, answer) = Ask::new(());
+        let requests = self.requests.clone();
+        Box::pin(async move {
+            // This is asked every second: only if there is something to do is it a matter for the writer.
+            if !due.await? {
+                return Ok(Vec::new());
+            }
+            let _ = requests.send(Request::ExpireRuns(ask));
+            reply(answer).await
+        })
+    }
+
+    fn task(&self, id: TaskId) -> Reply<Option<TaskRecord>> {
+        self.read(move |conn| read::task(conn, id))
+    }
+
+    fn run(&self, id: RunId) -> Reply<Option<RunRecord>> {
+        self.read(move |conn| read::run_of(conn, id))
+    }
+
+    fn tasks(&self, filter: TaskFilter) -> Reply<Vec<TaskRecord>> {
+        self.read(move |conn| read::tasks(conn, filter))
+    }
+
+    fn runs(&self, filter: RunFilter) -> Reply<Vec<RunRecord>> {
+        self.read(move |conn| read::runs(conn, filter))
+    }
+
+    fn log(&self, id: TaskId) -> Reply<Vec<LogLine>> {
+        self.read(move |conn| read::log(conn, id))
+    }
+
+    fn attempts(&self, id: TaskId) -> Reply<Vec<AttemptRecord>> {
+        self.read(move |conn| read::attempts(conn, id))
+    }
+
+    fn ended(&self, id: WorkId) -> Reply<()> {
+        let (waiter, is_first) = self.waiters.register(id);
+        if is_first {
+            // The writer looks at what other processes do as long as somebody waits.
+            let _ = self.requests.send(Request::Wake);
+        }
+        let ended = self.read(move |conn| read::ended(conn, id));
+        Box::pin(async move { if ended.await? || waiter.ended().await { Ok(()) } else { Err(StoreError::Closed) } })
+    }
+
+    fn verify(&self) -> Reply<Vec<Violation>> {
+        self.read(verify::verify)
+    }
+
+    fn close(&self) -> Reply<()> {
+        self.ask(Request::Close, ())
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        // Both threads end when they have done what was asked before, and the file is closed then.
+        let _ = self.requests.send(Request::Stop);
+        for thread in self.threads.drain(..) {
+            // The last reply may hold the store, on one of the two: that one ends by itself.
+            if thread.thread().id() != thread::current().id() && thread.join().is_err() {
+                tracing::error!(path = %self.path.display(), "a thread of the store panicked");
+            }
+        }
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// An answer that never comes was asked of a store that is closed.
+fn reply<T: Send + 'static>(answer: oneshot::Receiver<Result<T, StoreError>>) -> Reply<T> {
+    Box::pin(async move { answer.await.unwrap_or(Err(StoreError::Closed)) })
+}
+
+fn close_reader(jobs: Sender<Job>) -> Box<dyn FnOnce() + Send> {
+    Box::new(move || {
+        let (done, is_done) = mpsc::channel();
+        // The reader drops its end when its connection is closed, or has ended before.
+        let _ = jobs.send(Job::Close(done));
+        let _ = is_done.recv();
+    })
+}
+
+fn start(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
+    let thread = thread::Builder::new().name(name.to_owned());
+    thread.spawn(work).map_err(|error| StoreError::Unavailable { reason: error.to_string() })
+}

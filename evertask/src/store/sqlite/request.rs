@@ -1,0 +1,147 @@
+//! What the writer is asked, and how it answers: only when the transaction is on disk.
+
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::connection::Pragmas;
+use crate::id::{RunId, TaskId, WorkId, WorkerId};
+use crate::store::{
+    Beat, CancelOutcome, Claim, Dispatched, Finished, Inbox, NewWork, Notes, Peer, Selection, Settled, SignalOutcome,
+    StoreError, WorkerInfo,
+};
+
+/// One question: what it is about, its answer once there is one, and who asked.
+#[derive(Debug)]
+pub(super) struct Ask<Q, A> {
+    pub(super) about: Q,
+    pub(super) answer: Option<A>,
+    reply: oneshot::Sender<Result<A, StoreError>>,
+}
+
+impl<Q, A> Ask<Q, A> {
+    pub(super) fn new(about: Q) -> (Self, oneshot::Receiver<Result<A, StoreError>>) {
+        let (reply, answer) = oneshot::channel();
+        (Self { about, answer: None, reply }, answer)
+    }
+
+    /// Gives the answer. Whoever no longer waits for it is not told.
+    fn answer(self) {
+        if let Some(answer) = self.answer {
+            let _ = self.reply.send(Ok(answer));
+        }
+    }
+
+    fn refuse(self, error: StoreError) {
+        let _ = self.reply.send(Err(error));
+    }
+}
+
+/// The ends of attempts, from one worker.
+#[derive(Debug)]
+pub(super) struct Settle {
+    pub(super) worker: WorkerId,
+    pub(super) finished: Vec<Finished>,
+    pub(super) free: Vec<(String, u32)>,
+    pub(super) settled: Vec<(Claim, Settled)>,
+}
+
+/// What the writer is asked.
+#[derive(Debug)]
+pub(super) enum Request {
+    /// The permit is what bounds the queue: it is given back when the request is done.
+    Dispatch(Ask<Vec<NewWork>, Vec<Dispatched>>, OwnedSemaphorePermit),
+    Attach(Ask<(WorkerInfo, Inbox), ()>),
+    Settle(Settle),
+    Detach(Ask<WorkerId, ()>),
+    Retire(Ask<WorkerId, ()>),
+    Beat(Ask<WorkerId, Beat>),
+    Reclaim(Ask<Vec<Peer>, Vec<TaskId>>),
+    Cancel(Ask<Selection, Vec<(WorkId, CancelOutcome)>>),
+    Note(Ask<(Claim, Notes), ()>),
+    Signal(Ask<(RunId, String, Vec<u8>), SignalOutcome>),
+    Pause(Ask<RunId, bool>),
+    Resume(Ask<RunId, bool>),
+    ResumeUndo(Ask<RunId, bool>),
+    ExpireRuns(Ask<(), Vec<RunId>>),
+    Pragmas(Ask<(), Pragmas>),
+    /// Somebody waits, or the clock was moved: look again.
+    Wake,
+    Close(Ask<(), ()>),
+    /// The store was dropped.
+    Stop,
+}
+
+impl Request {
+    /// Roughly how many rows it changes, so that a batch does not become too long.
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            Self::Dispatch(ask, _) => ask.about.len(),
+            Self::Settle(settle) => settle.finished.len(),
+            _ => 1,
+        }
+    }
+
+    /// Whether it ends the batch that it is in: nothing after it is done.
+    pub(super) const fn is_last(&self) -> bool {
+        matches!(self, Self::Close(_) | Self::Stop)
+    }
+
+    /// Whether it needs a transaction, apart from the claims that it may lead to.
+    pub(super) fn writes(&self) -> bool {
+        match self {
+            Self::Settle(settle) => !settle.finished.is_empty(),
+            Self::Dispatch(..)
+            | Self::Attach(_)
+            | Self::Retire(_)
+            | Self::Beat(_)
+            | Self::Reclaim(_)
+            | Self::Cancel(_)
+            | Self::Note(_)
+            | Self::Signal(_)
+            | Self::Pause(_)
+            | Self::Resume(_)
+            | Self::ResumeUndo(_)
+            | Self::ExpireRuns(_) => true,
+            Self::Detach(_) | Self::Pragmas(_) | Self::Wake | Self::Close(_) | Self::Stop => false,
+        }
+    }
+
+    /// Answers, after the commit. A settle was answered by its worker's inbox.
+    pub(super) fn answer(self) {
+        match self {
+            Self::Dispatch(ask, _permit) => ask.answer(),
+            Self::Attach(ask) => ask.answer(),
+            Self::Detach(ask) | Self::Retire(ask) => ask.answer(),
+            Self::Beat(ask) => ask.answer(),
+            Self::Reclaim(ask) => ask.answer(),
+            Self::Cancel(ask) => ask.answer(),
+            Self::Note(ask) => ask.answer(),
+            Self::Signal(ask) => ask.answer(),
+            Self::Pause(ask) | Self::Resume(ask) | Self::ResumeUndo(ask) => ask.answer(),
+            Self::ExpireRuns(ask) => ask.answer(),
+            Self::Pragmas(ask) => ask.answer(),
+            Self::Close(ask) => ask.answer(),
+            Self::Settle(_) | Self::Wake | Self::Stop => {}
+        }
+    }
+
+    /// Says that nothing was done. A settle comes back, for its worker to give it again.
+    pub(super) fn refuse(self, error: StoreError) -> Option<(Settle, StoreError)> {
+        match self {
+            Self::Settle(settle) => return Some((settle, error)),
+            Self::Dispatch(ask, _permit) => ask.refuse(error),
+            Self::Attach(ask) => ask.refuse(error),
+            Self::Detach(ask) | Self::Retire(ask) => ask.refuse(error),
+            Self::Beat(ask) => ask.refuse(error),
+            Self::Reclaim(ask) => ask.refuse(error),
+            Self::Cancel(ask) => ask.refuse(error),
+            Self::Note(ask) => ask.refuse(error),
+            Self::Signal(ask) => ask.refuse(error),
+            Self::Pause(ask) | Self::Resume(ask) | Self::ResumeUndo(ask) => ask.refuse(error),
+            Self::ExpireRuns(ask) => ask.refuse(error),
+            Self::Pragmas(ask) => ask.refuse(error),
+            Self::Close(ask) => ask.refuse(error),
+            Self::Wake | Self::Stop => {}
+        }
+        None
+    }
+}

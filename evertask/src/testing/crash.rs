@@ -1,0 +1,96 @@
+//! Named crash points: the places before and after each kind of commit, where a test lets the process die.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Every crash point that there is.
+pub const CRASH_POINTS: &[&str] = &[
+    "sqlite.dispatch.before_commit",
+    "sqlite.dispatch.after_commit",
+    "sqlite.claim.before_commit",
+    "sqlite.claim.after_commit",
+    "sqlite.settle.succeeded.before_commit",
+    "sqlite.settle.succeeded.after_commit",
+    "sqlite.settle.failed.before_commit",
+    "sqlite.settle.failed.after_commit",
+    "sqlite.settle.retry.before_commit",
+    "sqlite.settle.retry.after_commit",
+    "sqlite.settle.cancelled.before_commit",
+    "sqlite.settle.cancelled.after_commit",
+    "sqlite.settle.snoozed.before_commit",
+    "sqlite.settle.snoozed.after_commit",
+    "sqlite.settle.interrupted.before_commit",
+    "sqlite.settle.interrupted.after_commit",
+    "sqlite.settle.parked.before_commit",
+    "sqlite.settle.parked.after_commit",
+    "sqlite.cancel.before_commit",
+    "sqlite.cancel.after_commit",
+    "sqlite.signal.before_commit",
+    "sqlite.signal.after_commit",
+    "sqlite.pause.before_commit",
+    "sqlite.pause.after_commit",
+    "sqlite.resume.before_commit",
+    "sqlite.resume.after_commit",
+    "sqlite.reclaim.before_commit",
+    "sqlite.reclaim.after_commit",
+    "sqlite.attach.before_commit",
+    "sqlite.attach.after_commit",
+    "sqlite.retire.before_commit",
+    "sqlite.retire.after_commit",
+    "sqlite.expire.before_commit",
+    "sqlite.expire.after_commit",
+    "sqlite.migrate.before_commit",
+    "sqlite.migrate.after_commit",
+    "sqlite.checkpoint.before",
+    "sqlite.checkpoint.after",
+];
+
+/// The environment variable that says where to die: `name`, or `name:n` for the n-th time there.
+const CRASH_AT: &str = "EVERTASK_CRASH_AT";
+
+/// Where this process is to die, and at which visit.
+struct Crash {
+    name: String,
+    visit: u64,
+    visits: AtomicU64,
+}
+
+/// Ends the process without any farewell, if the environment asks for it here.
+pub(crate) fn crash_point(name: &str) {
+    static CRASH: OnceLock<Option<Crash>> = OnceLock::new();
+    let crash = CRASH.get_or_init(|| std::env::var(CRASH_AT).ok().map(|wish| parse(&wish)));
+    if let Some(crash) = crash
+        && crash.name == name
+        && crash.visits.fetch_add(1, Ordering::Relaxed) + 1 == crash.visit
+    {
+        std::process::abort();
+    }
+}
+
+fn parse(wish: &str) -> Crash {
+    let (name, visit) = match wish.rsplit_once(':') {
+        Some((name, visit)) => (name, visit.parse().unwrap_or(1)),
+        None => (wish, 1),
+    };
+    Crash { name: name.to_owned(), visit, visits: AtomicU64::new(0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wish_names_the_point_and_the_visit() {
+        let crash = parse("sqlite.claim.after_commit:3");
+        assert_eq!((crash.name.as_str(), crash.visit), ("sqlite.claim.after_commit", 3));
+        assert_eq!(parse("sqlite.claim.after_commit").visit, 1);
+    }
+
+    #[test]
+    fn no_point_is_listed_twice() {
+        let mut points = CRASH_POINTS.to_vec();
+        points.sort_unstable();
+        points.dedup();
+        assert_eq!(points.len(), CRASH_POINTS.len());
+    }
+}

@@ -1,0 +1,316 @@
+//! One attempt of one task: decode, run under its time-out, catch what it does, decide what follows.
+//! Whatever happens comes out as one [`Verdict`].
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::prepare::prepare;
+use crate::context::{Context, Stop};
+use crate::failure::{Cause, FailureReport};
+use crate::payload::{CodecError, Payload};
+use crate::registry::StepEntry;
+use crate::store::{Claimed, Earlier, Finished, Follow, Notes, ParkReason, Store, Verdict};
+use crate::task::{Handler, Task, TaskOptions, Work};
+use crate::workflow::{Ended, Fault, Next, Route, RouteError, Stored};
+
+/// The longest that a hook may take: it is a side note.
+const HOOK_LIMIT: Duration = Duration::from_secs(5);
+
+/// A claimed task, with all that its attempt needs.
+pub(crate) struct Attempt {
+    pub(crate) cx: Context,
+    pub(crate) claimed: Claimed,
+    pub(crate) workflow: Option<&'static str>,
+    pub(crate) step: Option<&'static StepEntry>,
+    pub(crate) store: Arc<dyn Store>,
+    /// What the run had before, as far as the step's arms name it.
+    pub(crate) earlier: Option<Earlier>,
+    pub(crate) options: TaskOptions,
+    pub(crate) max_crashes: u32,
+    pub(crate) grace: Duration,
+}
+
+impl Attempt {
+    /// What follows it, to be filled.
+    pub(super) fn next(&self) -> Next<'_> {
+        let run = self.claimed.of.as_ref().map(|of| of.run);
+        Next::new(self.cx.id(), self.cx.correlation_id(), run, self.workflow)
+    }
+}
+
+/// How an attempt runs: the generic code below, for one task and its arms.
+pub(crate) type Runner = fn(Attempt) -> Pin<Box<dyn Future<Output = Finished> + Send>>;
+
+/// The runner of the task `T` with the arms `R`.
+pub(crate) fn attempt_runner<T: Task, R: Route<T>>(
+    mut attempt: Attempt,
+) -> Pin<Box<dyn Future<Output = Finished> + Send>> {
+    Box::pin(async move {
+        let verdict = match prepare(&mut attempt).await {
+            Ok(()) => verdict_of::<T, R>(&attempt).await,
+            Err(verdict) => verdict,
+        };
+        finished(&attempt.cx, verdict)
+    })
+}
+
+pub(super) fn finished(cx: &Context, verdict: Verdict) -> Finished {
+    Finished { claim: cx.claim(), verdict, notes: cx.take_notes() }
+}
+
+/// What an attempt comes to when its own code can't say: it panicked outside of all that is caught.
+pub(crate) fn escaped(cx: &Context, message: String) -> Finished {
+    let report = FailureReport::new(cx.name(), cx.id().uuid(), crate::FailureKind::Panic, message, cx.attempt());
+    Finished { claim: cx.claim(), verdict: failed_for_good(report), notes: Notes::default() }
+}
+
+async fn verdict_of<T: Task, R: Route<T>>(attempt: &Attempt) -> Verdict {
+    let cause = if attempt.claimed.cancelled {
+        Cause::Cancelled
+    } else if attempt.claimed.crashes >= attempt.max_crashes {
+        Cause::Crashed(attempt.claimed.crashes)
+    } else {
+        let payload = match decode::<T>(&attempt.claimed.payload) {
+            Ok(payload) => payload,
+            Err(error) => return undecodable(&error),
+        };
+        match drive(attempt, payload).await {
+            Driven::Done(Ok(output)) => return succeeded::<T, R>(attempt, output).await,
+            Driven::Done(Err(cause)) => cause,
+            Driven::Snoozed(delay) => return Verdict::Snoozed { delay },
+            Driven::Interrupted => return Verdict::Interrupted,
+        }
+    };
+    ended_without_success::<T, R>(attempt, cause).await
+}
+
+/// What the handler did.
+enum Driven<O, E> {
+    Done(Result<O, Cause<E>>),
+    Snoozed(Duration),
+    Interrupted,
+}
+
+/// Runs the handler until it returns, panics, is too slow, puts itself off, or is told to stop.
+async fn drive<T: Task>(attempt: &Attempt, payload: T) -> Driven<T::Output, T::Error> {
+    let cx = &attempt.cx;
+    let handler = catching(async {
+        if T::HOOKS {
+            hook(cx, "on_started", payload.on_started(cx)).await;
+        }
+        payload.run(cx).await
+    });
+    let result = tokio::select! {
+        biased;
+        result = handler => result,
+        delay = cx.until_snoozed() => return Driven::Snoozed(delay),
+        () = sleep_or_never(attempt.options.timeout) => {
+            cx.tell(Stop::TimedOut);
+            return Driven::Done(Err(Cause::TimedOut(attempt.options.timeout.unwrap_or_default())));
+        }
+        stop = told_to_end(cx, attempt.grace) => return match stop {
+            Stop::Cancelled => Driven::Done(Err(Cause::Cancelled)),
+            _ => Driven::Interrupted,
+        },
+    };
+    if let Some(delay) = cx.snoozed() {
+        return Driven::Snoozed(delay);
+    }
+    match (result, cx.stop()) {
+        (Ok(Ok(output)), _) => Driven::Done(Ok(output)),
+        // An error after it was told to stop is how a handler stops.
+        (_, Stop::Cancelled) => Driven::Done(Err(Cause::Cancelled)),
+        (_, Stop::Interrupted | Stop::Aborted) => Driven::Interrupted,
+        (Ok(Err(error)), _) => Driven::Done(Err(Cause::Error(error))),
+        (Err(message), _) => Driven::Done(Err(Cause::Panicked(message))),
+    }
+}
+
+/// Completes when the handler's future is to be dropped.
+async fn told_to_end(cx: &Context, grace: Duration) -> Stop {
+    let stop = cx.stopped(|stop| matches!(stop, Stop::Cancelled | Stop::Aborted)).await;
+    if stop == Stop::Cancelled {
+        tokio::select! {
+            () = tokio::time::sleep(grace) => {}
+            _ = cx.stopped(|stop| stop == Stop::Aborted) => return Stop::Aborted,
+        }
+    }
+    stop
+}
+
+async fn sleep_or_never(limit: Option<Duration>) {
+    match limit {
+        Some(limit) => tokio::time::sleep(limit).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn succeeded<T: Task, R: Route<T>>(attempt: &Attempt, output: <T as Handler>::Output) -> Verdict {
+    if T::HOOKS {
+        hook_with::<T>(attempt, "on_completed", async |payload, cx| payload.on_completed(&output, cx).await).await;
+    }
+    let routed = catch_unwind(AssertUnwindSafe(|| {
+        let mut stored = Vec::new();
+        output.encode(&mut stored)?;
+        let mut follow = route::<T, R>(attempt, Ended::Ok(output))?;
+        follow.work.append(&mut attempt.cx.take_dispatched());
+        Ok::<_, RouteError>(Verdict::Succeeded { output: stored, next: follow })
+    }));
+    match routed {
+        Ok(Ok(verdict)) => verdict,
+        Ok(Err(error)) => unroutable::<T>(attempt, &error),
+        Err(panic) => failed(attempt, <T as Task>::NAME, &Cause::<T::Error>::Panicked(message_of(&*panic))),
+    }
+}
+
+async fn ended_without_success<T: Task, R: Route<T>>(attempt: &Attempt, cause: Cause<T::Error>) -> Verdict {
+    let attempts = attempt.claimed.failures + 1;
+    let retry = match &cause {
+        Cause::Cancelled | Cause::Crashed(_) => None,
+        Cause::Error(error) if !T::is_retryable(error) => None,
+        _ => attempt.options.retry.after(attempts, attempt.cx.id()),
+    };
+    if let Some(delay) = retry {
+        if T::HOOKS {
+            hook_with::<T>(attempt, "on_retry", async |payload, cx| payload.on_retry(&cause, delay, cx).await).await;
+        }
+        return Verdict::Retry { report: report(attempt, <T as Task>::NAME, &cause, attempts), delay };
+    }
+    if T::HOOKS {
+        hook_with::<T>(attempt, "on_error", async |payload, cx| payload.on_error(&cause, cx).await).await;
+    }
+    let report = report(attempt, <T as Task>::NAME, &cause, attempts);
+    let cancelled = matches!(cause, Cause::Cancelled);
+    let routed = catch_unwind(AssertUnwindSafe(|| {
+        let error = match &cause {
+            Cause::Error(error) => T::encode_error(error),
+            _ => None,
+        };
+        let fault = Fault { cause, attempts, id: attempt.cx.id() };
+        Ok::<_, RouteError>((error, route::<T, R>(attempt, Ended::Failed(fault))?))
+    }));
+    match routed {
+        Ok(Ok((_, next))) if cancelled => Verdict::Cancelled { next },
+        Ok(Ok((error, next))) => Verdict::Failed { report, error, next },
+        Ok(Err(error)) => unroutable::<T>(attempt, &error),
+        // The edge panics, not the handler: it would each time, so that nothing follows and the run fails.
+        Err(panic) => {
+            let report = FailureReport {
+                message: format!("{}; then its edge panicked: {}", report.message, message_of(&*panic)),
+                ..report
+            };
+            failed_for_good(report)
+        }
+    }
+}
+
+fn route<T: Task, R: Route<T>>(attempt: &Attempt, ended: Ended<T>) -> Result<Follow, RouteError> {
+    let stored = Stored { payload: &attempt.claimed.payload, earlier: attempt.earlier.as_ref() };
+    let mut next = attempt.next();
+    R::route(ended, stored, &mut next)?;
+    Ok(next.into_follow())
+}
+
+/// An attempt that fails outside of its handler: nothing can be routed, so that its run fails with it.
+pub(super) fn failed<E: std::fmt::Display>(attempt: &Attempt, name: &str, cause: &Cause<E>) -> Verdict {
+    let attempts = attempt.claimed.failures + 1;
+    let report = report(attempt, name, cause, attempts);
+    match attempt.options.retry.after(attempts, attempt.cx.id()) {
+        Some(delay) => Verdict::Retry { report, delay },
+        None => failed_for_good(report),
+    }
+}
+
+fn failed_for_good(report: FailureReport) -> Verdict {
+    let next = Follow { failure: Some(report.clone()), ..Follow::default() };
+    Verdict::Failed { report, error: None, next }
+}
+
+/// What follows can't be written or read back. The payload can't be read: parked; the output can't be written: failed.
+pub(super) fn unroutable<W: Work>(attempt: &Attempt, error: &RouteError) -> Verdict {
+    match error {
+        RouteError::Codec(error @ CodecError::Decode { .. }) => undecodable(error),
+        error => failed(attempt, W::NAME, &Cause::Error(error)),
+    }
+}
+
+pub(super) fn undecodable(error: &CodecError) -> Verdict {
+    Verdict::Parked { reason: ParkReason::Undecodable, detail: error.to_string() }
+}
+
+fn report<E: std::fmt::Display>(attempt: &Attempt, name: &str, cause: &Cause<E>, attempts: u32) -> FailureReport {
+    // An error's `Display` is the user's code too.
+    let message = catch_unwind(AssertUnwindSafe(|| cause.to_string()))
+        .unwrap_or_else(|panic| format!("its error can't be shown: {}", message_of(&*panic)));
+    FailureReport::new(name, attempt.cx.id().uuid(), cause.kind(), message, attempts)
+}
+
+/// Decodes a payload; a `Deserialize` that panics could not read it.
+pub(super) fn decode<T: Payload>(stored: &[u8]) -> Result<T, CodecError> {
+    match catch_unwind(|| T::decode(stored)) {
+        Ok(decoded) => decoded,
+        Err(panic) => Err(CodecError::Decode {
+            what: std::any::type_name::<T>(),
+            reason: format!("it panicked: {}", message_of(&*panic)),
+        }),
+    }
+}
+
+/// A hook after the handler: it gets the payload anew, because the handler has used it up.
+async fn hook_with<T: Task>(attempt: &Attempt, name: &str, run: impl AsyncFnOnce(&T, &Context)) {
+    match decode::<T>(&attempt.claimed.payload) {
+        Ok(payload) => hook(&attempt.cx, name, run(&payload, &attempt.cx)).await,
+        Err(error) => {
+            tracing::warn!(task = attempt.cx.name(), id = %attempt.cx.id(), hook = name, %error, "a hook was left out");
+        }
+    }
+}
+
+async fn hook(cx: &Context, name: &str, future: impl Future<Output = ()>) {
+    let problem = match tokio::time::timeout(HOOK_LIMIT, catching(future)).await {
+        Ok(Ok(())) => return,
+        Ok(Err(message)) => format!("it panicked: {message}"),
+        Err(_) => format!("it took more than {HOOK_LIMIT:?}"),
+    };
+    tracing::warn!(task = cx.name(), id = %cx.id(), hook = name, problem, "a hook was given up");
+}
+
+/// Runs a future to its end, or to its panic, and drops it; a panic of the drop is one of the future.
+async fn catching<F: Future>(future: F) -> Result<F::Output, String> {
+    let mut slot = Some(Box::pin(future));
+    let result = std::future::poll_fn(|poll| {
+        let Some(future) = slot.as_mut() else { return Poll::Pending };
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(poll))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+            Err(panic) => Poll::Ready(Err(message_of(&*panic))),
+        }
+    })
+    .await;
+    match catch_unwind(AssertUnwindSafe(|| drop(slot.take()))) {
+        Ok(()) => result,
+        Err(panic) => result.and(Err(message_of(&*panic))),
+    }
+}
+
+pub(crate) fn message_of(panic: &(dyn std::any::Any + Send)) -> String {
+    if let Some(text) = panic.downcast_ref::<&str>() {
+        (*text).to_owned()
+    } else if let Some(text) = panic.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        "a panic without a message".to_owned()
+    }
+}
+
+/// Runs a whole attempt; whatever escapes it is a failure of this task, never of the worker.
+pub(crate) async fn contained(cx: Context, run: Runner, attempt: Attempt) -> Finished {
+    match catching(run(attempt)).await {
+        Ok(finished) => finished,
+        Err(message) => escaped(&cx, message),
+    }
+}
