@@ -1,0 +1,31 @@
+// An arm after one that takes everything.
+use evertask::{prelude::*, workflow};
+use serde::{Deserialize, Serialize};
+
+#[task]
+async fn ship(to: String) -> Result<(), String> {
+    let _ = to;
+    Ok(())
+}
+
+#[derive(Serialize, Deserialize)]
+enum Charge {
+    Captured(u64),
+    Declined(String),
+}
+
+#[task]
+async fn charge(order: u64) -> Result<Charge, String> {
+    Ok(Charge::Captured(order))
+}
+
+workflow! {
+    Fulfil<u64> {
+        charge {
+            on_ok => end,
+            on_ok(Charge::Declined(why)) => ship,
+        }
+    }
+}
+
+fn main() {}

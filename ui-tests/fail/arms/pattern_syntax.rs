@@ -1,0 +1,15 @@
+// A pattern that is none.
+use evertask::{prelude::*, workflow};
+
+#[task]
+async fn validate(order: u64) -> Result<u64, String> {
+    Ok(order)
+}
+
+workflow! {
+    Fulfil<u64> {
+        validate { on_ok(1 + 1) => end }
+    }
+}
+
+fn main() {}

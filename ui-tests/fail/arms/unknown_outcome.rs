@@ -1,0 +1,15 @@
+// A slip in an outcome.
+use evertask::{prelude::*, workflow};
+
+#[task]
+async fn validate(order: u64) -> Result<u64, String> {
+    Ok(order)
+}
+
+workflow! {
+    Fulfil<u64> {
+        validate { on_okay => end }
+    }
+}
+
+fn main() {}

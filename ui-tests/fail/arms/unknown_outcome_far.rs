@@ -1,0 +1,15 @@
+// A word that is no outcome.
+use evertask::{prelude::*, workflow};
+
+#[task]
+async fn validate(order: u64) -> Result<u64, String> {
+    Ok(order)
+}
+
+workflow! {
+    Fulfil<u64> {
+        validate { finally => end }
+    }
+}
+
+fn main() {}

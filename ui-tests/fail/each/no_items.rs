@@ -1,0 +1,21 @@
+// `each` without the items.
+use evertask::{prelude::*, workflow};
+
+#[task]
+async fn split(order: u64) -> Result<Vec<String>, String> {
+    Ok(vec![order.to_string()])
+}
+
+#[task]
+async fn weigh(parcel: String) -> Result<u32, String> {
+    Ok(u32::from(parcel.is_empty()))
+}
+
+workflow! {
+    Fulfil<u64> {
+        split { on_ok => each weigh }
+        weigh { on_ok => end }
+    }
+}
+
+fn main() {}

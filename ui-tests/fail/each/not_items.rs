@@ -1,0 +1,21 @@
+// `each` of what gives no items.
+use evertask::{prelude::*, workflow};
+
+#[task]
+async fn validate(order: u64) -> Result<u64, String> {
+    Ok(order)
+}
+
+#[task]
+async fn ship(to: String) -> Result<(), String> {
+    let _ = to;
+    Ok(())
+}
+
+workflow! {
+    Fulfil<u64> {
+        validate { on_ok(order) => each ship(order) }
+    }
+}
+
+fn main() {}

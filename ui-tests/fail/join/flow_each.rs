@@ -1,0 +1,27 @@
+// The outputs of an `each` are a `Vec`.
+use evertask::{prelude::*, workflow};
+
+#[task]
+async fn split(order: u64) -> Result<Vec<String>, String> {
+    Ok(vec![order.to_string()])
+}
+
+#[task]
+async fn weigh(parcel: String) -> Result<u32, String> {
+    Ok(u32::from(parcel.is_empty()))
+}
+
+#[task]
+async fn ship(to: String) -> Result<(), String> {
+    let _ = to;
+    Ok(())
+}
+
+workflow! {
+    Fulfil<u64> {
+        split { on_ok(parcels) => each weigh(parcels) }
+        join (each weigh) => ship;
+    }
+}
+
+fn main() {}

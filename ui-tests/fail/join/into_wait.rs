@@ -1,0 +1,27 @@
+// A join that leads to a wait.
+use evertask::{prelude::*, workflow};
+
+#[task]
+async fn validate(order: u64) -> Result<u64, String> {
+    Ok(order)
+}
+
+#[task]
+async fn weigh(parcel: String) -> Result<u32, String> {
+    Ok(u32::from(parcel.is_empty()))
+}
+
+#[task]
+async fn quote(order: u64) -> Result<String, String> {
+    Ok(order.to_string())
+}
+
+workflow! {
+    Fulfil<u64> {
+        validate { on_ok(order) => [weigh { parcel: String::new() }, quote { order }] }
+        join (weigh, quote) => answer;
+        wait answer<u32> { on_ok => end }
+    }
+}
+
+fn main() {}

@@ -1,0 +1,32 @@
+// A member that runs for each item, named without `each`.
+use evertask::{prelude::*, workflow};
+
+#[task]
+async fn split(order: u64) -> Result<Vec<String>, String> {
+    Ok(vec![order.to_string()])
+}
+
+#[task]
+async fn weigh(parcel: String) -> Result<u32, String> {
+    Ok(u32::from(parcel.is_empty()))
+}
+
+#[task]
+async fn quote(order: u64) -> Result<String, String> {
+    Ok(order.to_string())
+}
+
+#[task]
+async fn close(weight: u32, text: String) -> Result<(), String> {
+    let _ = (weight, text);
+    Ok(())
+}
+
+workflow! {
+    Fulfil<u64> {
+        split { on_ok(parcels) => [each weigh(parcels), quote { order: 1 }] }
+        join (weigh, quote) => close;
+    }
+}
+
+fn main() {}

@@ -1,0 +1,21 @@
+// A pause that is no length of time.
+use evertask::{prelude::*, workflow};
+
+#[task]
+async fn quote(order: u64) -> Result<String, String> {
+    Ok(order.to_string())
+}
+
+#[task]
+async fn ship(to: String) -> Result<(), String> {
+    let _ = to;
+    Ok(())
+}
+
+workflow! {
+    Fulfil<u64> {
+        quote { on_ok(text) => ship { to: String::new() } after text.len() }
+    }
+}
+
+fn main() {}

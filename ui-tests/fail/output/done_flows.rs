@@ -1,0 +1,15 @@
+// A bare `done` whose value is not the output.
+use evertask::{prelude::*, workflow};
+
+#[task]
+async fn validate(order: u64) -> Result<u64, String> {
+    Ok(order)
+}
+
+workflow! {
+    Fulfil<u64 -> String> {
+        validate { on_ok => done }
+    }
+}
+
+fn main() {}

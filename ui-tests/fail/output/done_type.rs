@@ -1,0 +1,15 @@
+// An output of the wrong type.
+use evertask::{prelude::*, workflow};
+
+#[task]
+async fn validate(order: u64) -> Result<u64, String> {
+    Ok(order)
+}
+
+workflow! {
+    Fulfil<u64 -> String> {
+        validate { on_ok(order) => done(order) }
+    }
+}
+
+fn main() {}

@@ -1,0 +1,15 @@
+// `end` with a value.
+use evertask::{prelude::*, workflow};
+
+#[task]
+async fn validate(order: u64) -> Result<u64, String> {
+    Ok(order)
+}
+
+workflow! {
+    Fulfil<u64> {
+        validate { on_ok(order) => end(order) }
+    }
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+// `done` outside a block.
+use evertask::prelude::*;
+
+#[task(on_ok => done)]
+async fn greet(name: String) -> Result<(), String> {
+    Err(name)
+}
+
+fn main() {}

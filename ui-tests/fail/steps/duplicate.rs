@@ -1,0 +1,16 @@
+// Two steps of one name.
+use evertask::{prelude::*, workflow};
+
+#[task]
+async fn validate(order: u64) -> Result<u64, String> {
+    Ok(order)
+}
+
+workflow! {
+    Fulfil<u64> {
+        validate { on_ok => end }
+        validate { on_err => end }
+    }
+}
+
+fn main() {}

@@ -1,0 +1,22 @@
+// A step that no arm leads to.
+use evertask::{prelude::*, workflow};
+
+#[task]
+async fn validate(order: u64) -> Result<u64, String> {
+    Ok(order)
+}
+
+#[task]
+async fn ship(to: String) -> Result<(), String> {
+    let _ = to;
+    Ok(())
+}
+
+workflow! {
+    Fulfil<u64> {
+        validate { on_ok => end }
+        ship { on_ok => end }
+    }
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+// A borrowed text.
+use evertask::prelude::*;
+
+#[task]
+async fn greet(name: &str) -> Result<(), String> {
+    println!("{name}");
+    Ok(())
+}
+
+fn main() {}

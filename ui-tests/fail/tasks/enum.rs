@@ -1,0 +1,9 @@
+// An enum.
+use evertask::prelude::*;
+
+#[task]
+enum Mail {
+    Welcome,
+}
+
+fn main() {}

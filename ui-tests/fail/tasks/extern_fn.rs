@@ -1,0 +1,9 @@
+// A foreign task.
+use evertask::prelude::*;
+
+#[task]
+extern "C" fn nothing() -> Result<(), String> {
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,16 @@
+// A wait takes no payload.
+use evertask::{prelude::*, workflow};
+
+#[task]
+async fn validate(order: u64) -> Result<u64, String> {
+    Ok(order)
+}
+
+workflow! {
+    Fulfil<u64> {
+        validate { on_ok(order) => answer(order) }
+        wait answer<u64> { on_ok => end }
+    }
+}
+
+fn main() {}

@@ -1,0 +1,22 @@
+// The value does not flow into what follows.
+use evertask::{prelude::*, workflow};
+
+#[task]
+async fn validate(order: u64) -> Result<u64, String> {
+    Ok(order)
+}
+
+#[task]
+async fn ship(to: String) -> Result<(), String> {
+    let _ = to;
+    Ok(())
+}
+
+workflow! {
+    Fulfil<u64> {
+        validate { on_ok => answer }
+        wait answer<u64> { on_ok => ship }
+    }
+}
+
+fn main() {}
