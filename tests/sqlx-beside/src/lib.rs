@@ -1,0 +1,1 @@
+//! Only its test counts: `tests/sqlx_beside.rs`.

@@ -1,0 +1,155 @@
+//! Programs under test: started, given orders, listened to, and killed.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use crate::witness::{self, Line, Word};
+
+/// Whoever waits longer for a program waits in vain.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Where the programs of one test keep what they leave.
+#[derive(Debug)]
+pub struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    /// A new one.
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// The database.
+    pub fn database(&self) -> PathBuf {
+        self.folder.path().join("work.db")
+    }
+
+    /// The witness.
+    pub fn witness(&self) -> PathBuf {
+        self.folder.path().join("witness")
+    }
+
+    /// What was acknowledged: a lap's number and its run's id, a line each.
+    pub fn acked(&self) -> PathBuf {
+        self.folder.path().join("acked")
+    }
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A program that runs. It is killed when this is dropped.
+#[derive(Debug)]
+pub struct Program {
+    child: Child,
+    orders: Option<ChildStdin>,
+    lines: Receiver<String>,
+}
+
+impl Program {
+    /// Starts it on a place. It is told where to die, if anywhere.
+    pub fn start(program: &str, place: &Place, arguments: &[&str], crash_at: Option<&str>) -> Self {
+        let mut command = Command::new(program);
+        let paths = [("--db", place.database()), ("--witness", place.witness()), ("--acked", place.acked())];
+        command.args(arguments).args(paths.iter().flat_map(|(option, path)| [Path::new(option), path.as_path()]));
+        command.env_remove("EVERTASK_CRASH_AT").stdin(Stdio::piped()).stdout(Stdio::piped());
+        if let Some(point) = crash_at {
+            command.env("EVERTASK_CRASH_AT", point);
+        }
+        let mut child = command.spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let (heard, lines) = channel();
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                // A test that listens no more needs no line.
+                let _ = heard.send(line);
+            }
+        });
+        let orders = child.stdin.take();
+        Self { child, orders, lines }
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Gives it a line.
+    pub fn order(&mut self, order: &str) {
+        let orders = self.orders.as_mut().unwrap();
+        writeln!(orders, "{order}").unwrap();
+    }
+
+    /// Tells it that there are no more orders: it ends when it has done what it has to.
+    pub fn close(&mut self) {
+        self.orders = None;
+    }
+
+    /// Waits for a line that begins so.
+    pub fn hear(&self, beginning: &str) -> String {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(line) if line.starts_with(beginning) => return line,
+                Ok(_) => {}
+                Err(error) => panic!("no line `{beginning} ..` of process {}: {error}", self.id()),
+            }
+        }
+    }
+
+    /// Waits for a word of its witness, which it must echo.
+    pub fn hear_word(&self, word: Word, task: &str) -> Line {
+        let beginning = match word {
+            Word::Begin => format!("begin {task}"),
+            Word::End => format!("end {task}"),
+            Word::Told => format!("told {task}"),
+        };
+        witness::parse(&self.hear(&beginning)).unwrap()
+    }
+
+    /// Waits for its end.
+    pub fn wait(mut self) -> ExitStatus {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            // Its output is closed when it ends.
+            match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => return self.child.wait().unwrap(),
+                Err(RecvTimeoutError::Timeout) => panic!("process {} does not end", self.id()),
+            }
+        }
+    }
+
+    /// Closes its orders, and waits for its end.
+    pub fn finish(mut self) -> ExitStatus {
+        self.close();
+        self.wait()
+    }
+
+    /// SIGKILL. When this returns, it is gone.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Sends it a signal: `TERM`, `STOP`, `CONT`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.id().to_string()).status().unwrap();
+        assert!(sent.success(), "kill -{name} {}: {sent}", self.id());
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
