@@ -162,6 +162,11 @@ impl Fleet {
         self.held.get(&claim.id).filter(|held| held.fence == claim.fence).copied()
     }
 
+    /// How many attempts run.
+    pub(super) fn running(&self) -> usize {
+        self.held.len()
+    }
+
     /// A claim is on disk.
     pub(super) fn hold(&mut self, task: TaskId, held: Held) {
         self.held.insert(task, held);

@@ -34,6 +34,7 @@ mod hold;
 mod inner;
 mod insert;
 mod join;
+mod linger;
 mod migrate;
 mod orphans;
 mod points;

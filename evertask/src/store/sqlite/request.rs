@@ -80,6 +80,14 @@ impl Request {
         }
     }
 
+    /// How many attempts it ends.
+    pub(super) const fn ends(&self) -> usize {
+        match self {
+            Self::Settle(settle) => settle.finished.len(),
+            _ => 0,
+        }
+    }
+
     /// Whether it ends the batch that it is in: nothing after it is done.
     pub(super) const fn is_last(&self) -> bool {
         matches!(self, Self::Close(_) | Self::Stop)

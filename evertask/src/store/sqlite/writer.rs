@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use super::batch::{Batch, Effects, Hot};
 use super::fault::{Fault, Outcome};
 use super::fleet::Fleet;
+use super::linger::Linger;
 use super::orphans::{Denied, Presence};
 use super::request::{Request, Settle};
 use super::value::Id;
@@ -72,6 +73,7 @@ pub(super) fn run(setup: Setup, requests: &Receiver<Request>, ready: impl FnOnce
             seen_version: 0,
             looked_round: Instant::now(),
             recovers_at: None,
+            linger: Linger::default(),
         };
         writer.work(requests)
     };
@@ -110,6 +112,7 @@ struct Writer<'c> {
     looked_round: Instant,
     /// Serving failed: not before this.
     recovers_at: Option<Instant>,
+    linger: Linger,
 }
 
 impl Writer<'_> {
@@ -120,12 +123,8 @@ impl Writer<'_> {
                 Err(RecvTimeoutError::Timeout) => Vec::new(),
                 Err(RecvTimeoutError::Disconnected) => vec![Request::Stop],
             };
-            let mut rows = batch.iter().map(Request::weight).sum::<usize>();
-            while batch.len() < MOST_REQUESTS && rows < MOST_ROWS && !batch.last().is_some_and(Request::is_last) {
-                let Ok(request) = requests.try_recv() else { break };
-                rows += request.weight();
-                batch.push(request);
-            }
+            gather(&mut batch, || requests.try_recv().ok());
+            self.linger(requests, &mut batch);
             let last = batch.pop_if(|request| request.is_last());
             self.enter_if_attaching(&mut batch);
             self.handle(batch);
@@ -141,6 +140,29 @@ impl Writer<'_> {
                 None => self.look_round(),
             }
         }
+    }
+
+    /// Waits a moment for attempts that were handed out a moment ago, if that is likely to spare a commit.
+    fn linger(&mut self, requests: &Receiver<Request>, batch: &mut Vec<Request>) {
+        let Some(time) = self.linger.time().filter(|_| !batch.is_empty()) else { return };
+        let mut running = self.fleet.running();
+        for request in batch.iter() {
+            running = running.saturating_sub(request.ends());
+        }
+        if running == 0 {
+            return;
+        }
+        let (until, before) = (Instant::now() + time, batch.len());
+        gather(batch, || {
+            let request = if running == 0 {
+                requests.try_recv().ok()
+            } else {
+                requests.recv_timeout(until.saturating_duration_since(Instant::now())).ok()
+            }?;
+            running = running.saturating_sub(request.ends());
+            Some(request)
+        });
+        self.linger.waited(batch.len() > before);
     }
 
     /// Waits for a request, or until there is something to do without one.
@@ -295,7 +317,10 @@ impl Writer<'_> {
         let committed = match done {
             Ok(()) if writes => {
                 points::before_commit(batch, &effects);
-                self.hot.commit.execute([]).map_err(|error| Failed { fault: error.into(), at_statement: false })
+                let begun = Instant::now();
+                let committed = self.hot.commit.execute([]);
+                self.linger.committed(begun.elapsed(), !effects.claims.is_empty());
+                committed.map_err(|error| Failed { fault: error.into(), at_statement: false })
             }
             Ok(()) => Ok(0),
             Err(fault) => Err(Failed { fault, at_statement: true }),
@@ -393,6 +418,16 @@ impl Writer<'_> {
         self.waiters.tell(&ended);
         self.seen_version = version;
         Ok(())
+    }
+}
+
+/// Adds what comes next, as long as the transaction does not become too long.
+fn gather(batch: &mut Vec<Request>, mut next: impl FnMut() -> Option<Request>) {
+    let mut rows = batch.iter().map(Request::weight).sum::<usize>();
+    while batch.len() < MOST_REQUESTS && rows < MOST_ROWS && !batch.last().is_some_and(Request::is_last) {
+        let Some(request) = next() else { break };
+        rows += request.weight();
+        batch.push(request);
     }
 }
 
