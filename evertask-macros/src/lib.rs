@@ -25,7 +25,7 @@ mod workflow;
 ///
 /// On a function, owned arguments are the payload, which is kept on disk; borrowed arguments are lent for one attempt:
 /// `&Context`, or what the worker was given with `.data(..)`. The function stays what it is, and a struct of the same
-/// name carries the payload. A function that is not `async` runs on the blocking pool.
+/// name carries the payload. A function that is not `async` runs on a thread of its own.
 ///
 /// ```
 /// use evertask::prelude::*;

@@ -4,13 +4,16 @@ use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
+use std::thread;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::runtime::Handle;
+use tokio::sync::{oneshot, watch};
 
 use crate::dispatch::{DispatchError, IntoDispatch};
 use crate::duration::{DurationError, IntoDuration};
@@ -51,6 +54,8 @@ struct Inner {
     data: Arc<Data>,
     clock: Arc<dyn Clock>,
     stop: watch::Sender<Stop>,
+    /// How many threads run its handler.
+    threads: watch::Sender<u32>,
     state: Mutex<State>,
     dropped_lines: AtomicU64,
 }
@@ -64,6 +69,7 @@ pub(crate) struct About {
     pub(crate) step: Option<&'static str>,
     pub(crate) attempt: u32,
     pub(crate) correlation: Option<String>,
+    pub(crate) max_payload: usize,
 }
 
 /// Why a running task is to stop, if it is.
@@ -91,8 +97,9 @@ struct State {
 impl Context {
     pub(crate) fn new(about: About, data: Arc<Data>, clock: Arc<dyn Clock>) -> Self {
         let state = Mutex::new(State::default());
-        let stop = watch::Sender::new(Stop::No);
-        Self { inner: Arc::new(Inner { about, data, clock, stop, state, dropped_lines: AtomicU64::new(0) }) }
+        let (stop, threads) = (watch::Sender::new(Stop::No), watch::Sender::new(0));
+        let dropped_lines = AtomicU64::new(0);
+        Self { inner: Arc::new(Inner { about, data, clock, stop, threads, state, dropped_lines }) }
     }
 
     /// The task's id. It is the same on every attempt: an idempotency key for the outside world.
@@ -125,7 +132,8 @@ impl Context {
         self.inner.about.correlation.as_deref()
     }
 
-    /// Completes when the task is to stop: it was cancelled, or its worker shuts down.
+    /// Completes when the task is to stop: it was cancelled, its attempt took longer than its `timeout`, or its
+    /// worker shuts down.
     ///
     /// After a grace period its future is dropped.
     pub async fn cancelled(&self) {
@@ -150,7 +158,7 @@ impl Context {
         let dispatch = work.into_dispatch();
         let mut state = self.state();
         let id = derive(self.id().uuid(), "dispatch", state.dispatched.len());
-        let (new, id) = dispatch.prepare(id, Some(self.id()), self.correlation_id())?;
+        let (new, id) = dispatch.prepare(id, Some(self.id()), self.correlation_id(), self.inner.about.max_payload)?;
         state.dispatched.push(new);
         Ok(id)
     }
@@ -158,7 +166,7 @@ impl Context {
     /// Puts the task off: it runs again after `delay`. Not a failure, and not an attempt.
     ///
     /// The future never completes, so that the handler ends here: `return cx.reschedule("10m").await`.
-    /// A blocking task calls it, drops what it gives, and returns anything.
+    /// A blocking task calls it, drops what it gives, and returns anything: it is put off when it has returned.
     ///
     /// A delay that can't be read (`"soon"`) ends the attempt with a panic that says so.
     pub fn reschedule<T>(&self, delay: impl IntoDuration) -> Reschedule<T> {
@@ -244,12 +252,23 @@ impl Context {
         self.state().snooze
     }
 
-    /// Completes when the handler has put the task off.
+    /// Whether a thread runs its handler.
+    pub(crate) fn blocks(&self) -> bool {
+        *self.inner.threads.borrow() > 0
+    }
+
+    /// Completes when no thread runs its handler any more.
+    pub(crate) async fn unblocked(&self) {
+        // The sender lives in this context.
+        let _ = self.inner.threads.subscribe().wait_for(|threads| *threads == 0).await;
+    }
+
+    /// Completes when the handler has put the task off. One that blocks does so when it returns.
     pub(crate) fn until_snoozed(&self) -> impl Future<Output = Duration> + Send + use<> {
         let cx = self.clone();
         std::future::poll_fn(move |poll| {
             let mut state = cx.state();
-            if let Some(delay) = state.snooze {
+            if let Some(delay) = state.snooze.filter(|_| !cx.blocks()) {
                 return Poll::Ready(delay);
             }
             state.snoozing = Some(poll.waker().clone());
@@ -339,16 +358,47 @@ pub fn need_dyn<T: ?Sized + Send + Sync + 'static>() -> Need {
     Need::of::<T>()
 }
 
-/// Runs a task function that is not `async` on the blocking pool. A panic goes on in the caller.
+/// Runs a task function that is not `async` on a thread of its own. A panic goes on in the caller.
+///
+/// It is not one of the runtime's: the end of a program waits for those, and nobody can stop a thread. Whoever
+/// drops this future leaves the thread alone; the worker keeps its slot until it ends.
+///
+/// # Panics
+/// As the function does, and where the system has no thread left.
 pub async fn blocking<R: Send + 'static>(cx: &Context, run: impl FnOnce(&Context) -> R + Send + 'static) -> R {
-    let cx = cx.clone();
-    match tokio::task::spawn_blocking(move || run(&cx)).await {
-        Ok(result) => result,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime shuts down, and this future with it.
-            Err(_) => std::future::pending().await,
-        },
+    let (give, result) = oneshot::channel();
+    let (runtime, of, counted) = (Handle::current(), cx.clone(), Counted::new(cx));
+    let thread = thread::Builder::new().name("evertask-task".into()).spawn(move || {
+        let _runtime = runtime.enter();
+        let result = catch_unwind(AssertUnwindSafe(|| run(&of)));
+        drop(counted);
+        // Nobody waits for one that was too slow.
+        let _ = give.send(result);
+    });
+    if let Err(error) = thread {
+        panic!("no thread for a blocking task: {error}");
+    }
+    match result.await {
+        Ok(Ok(result)) => result,
+        Ok(Err(panic)) => resume_unwind(panic),
+        // The thread always gives something.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// A thread that runs a handler, as long as it does.
+struct Counted(Context);
+
+impl Counted {
+    fn new(cx: &Context) -> Self {
+        cx.inner.threads.send_modify(|threads| *threads += 1);
+        Self(cx.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.inner.threads.send_modify(|threads| *threads -= 1);
     }
 }
 

@@ -15,6 +15,11 @@ use crate::workflow::Draft;
 /// The longest idempotency key and correlation id, in bytes.
 pub const MAX_KEY: usize = 512;
 
+/// The largest payload of a dispatch and value of a signal, in bytes of JSON, unless
+/// [`max_payload`](crate::Dispatcher::max_payload) says otherwise: 1 MiB. What is larger belongs into a file or an
+/// object store, and its name into the payload.
+pub const MAX_PAYLOAD: usize = 1 << 20;
+
 /// Work with its options, ready to be dispatched.
 ///
 /// ```
@@ -118,6 +123,7 @@ impl<W: Work> Dispatch<W> {
         id: Uuid,
         parent: Option<TaskId>,
         correlation: Option<&str>,
+        max_payload: usize,
     ) -> Result<(NewWork, W::Id), DispatchError> {
         if let Some(mistake) = self.mistake {
             return Err(DispatchError::Delay { name: W::NAME, mistake });
@@ -132,12 +138,15 @@ impl<W: Work> Dispatch<W> {
         draft.parent = parent;
         draft.correlation = draft.correlation.or_else(|| correlation.map(str::to_owned));
         let new = self.work.prepare(draft)?;
-        let id = match &new {
-            NewWork::Task(task) => WorkId::Task(task.id),
-            NewWork::Run(run) => WorkId::Run(run.id),
+        let (id, length) = match &new {
+            NewWork::Task(task) => (WorkId::Task(task.id), task.payload.len()),
+            NewWork::Run(run) => (WorkId::Run(run.id), run.input.len()),
             // Only an edge of a block makes one.
-            NewWork::Each(each) => WorkId::Task(each.id.into()),
+            NewWork::Each(each) => (WorkId::Task(each.id.into()), 0),
         };
+        if length > max_payload {
+            return Err(DispatchError::TooLarge { name: W::NAME, length, limit: max_payload });
+        }
         Ok((new, crate::context::typed_id::<W>(id)?))
     }
 }
@@ -169,6 +178,16 @@ pub enum DispatchError {
         what: &'static str,
         /// Its length.
         length: usize,
+    },
+    /// The payload, or the value of a signal, is too large: see [`MAX_PAYLOAD`].
+    #[error("`{name}` was not given its payload: it has {length} bytes, and may have {limit}")]
+    TooLarge {
+        /// The task, the workflow, or the step that waits for the signal.
+        name: &'static str,
+        /// Its length, in bytes of JSON.
+        length: usize,
+        /// The most that is taken.
+        limit: usize,
     },
     /// The store answered with a run for a task, or the other way round.
     #[error("`{name}` is stored as another kind of work: {id}")]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::dispatch::{DispatchError, IntoDispatch};
+use crate::dispatch::{DispatchError, IntoDispatch, MAX_PAYLOAD};
 use crate::handle::Handle;
 use crate::id::{RunId, TaskId, WorkId};
 use crate::payload::Payload;
@@ -39,6 +39,7 @@ use crate::workflow::SignalKey;
 pub struct Dispatcher {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    max_payload: usize,
 }
 
 impl Dispatcher {
@@ -65,7 +66,14 @@ impl Dispatcher {
 
     /// Works on this store, by this clock.
     pub fn with_store(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock }
+        Self { store, clock, max_payload: MAX_PAYLOAD }
+    }
+
+    /// Takes payloads and values of signals up to this many bytes of JSON, here and in what this one's workers
+    /// dispatch. [`MAX_PAYLOAD`] if not said. What flows along an edge has no limit but the store's own.
+    #[must_use]
+    pub fn max_payload(self, bytes: usize) -> Self {
+        Self { max_payload: bytes, ..self }
     }
 
     /// The store itself.
@@ -75,14 +83,14 @@ impl Dispatcher {
 
     /// A worker that runs tasks of this store in this process.
     pub fn worker(&self) -> WorkerBuilder {
-        WorkerBuilder::new(self.store.clone(), self.clock.clone())
+        WorkerBuilder::new(self.store.clone(), self.clock.clone(), self.max_payload)
     }
 
     /// Adds work. When this returns, it is on disk.
     ///
     /// Dropping the future does not take the work back.
     pub async fn dispatch<D: IntoDispatch>(&self, work: D) -> Result<Handle<D::Work>, DispatchError> {
-        let (new, _) = work.into_dispatch().prepare(uuid::Uuid::now_v7(), None, None)?;
+        let (new, _) = work.into_dispatch().prepare(uuid::Uuid::now_v7(), None, None, self.max_payload)?;
         let mut handles = self.add(vec![new]).await?;
         handles.pop().ok_or(DispatchError::Store(StoreError::Closed))
     }
@@ -94,7 +102,10 @@ impl Dispatcher {
     ) -> Result<Vec<Handle<D::Work>>, DispatchError> {
         let new: Result<Vec<_>, DispatchError> = work
             .into_iter()
-            .map(|work| work.into_dispatch().prepare(uuid::Uuid::now_v7(), None, None).map(|(new, _)| new))
+            .map(|work| {
+                let prepared = work.into_dispatch().prepare(uuid::Uuid::now_v7(), None, None, self.max_payload);
+                prepared.map(|(new, _)| new)
+            })
             .collect();
         self.add(new?).await
     }
@@ -137,6 +148,10 @@ impl Dispatcher {
     ) -> Result<SignalOutcome, DispatchError> {
         let mut stored = Vec::new();
         value.encode(&mut stored)?;
+        if stored.len() > self.max_payload {
+            let (name, length) = (signal.step(), stored.len());
+            return Err(DispatchError::TooLarge { name, length, limit: self.max_payload });
+        }
         Ok(self.store.signal(run, signal.step().to_owned(), stored).await?)
     }
 

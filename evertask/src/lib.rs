@@ -24,7 +24,7 @@ mod worker;
 pub mod workflow;
 
 pub use context::{Context, Reschedule};
-pub use dispatch::{Dispatch, DispatchError, DispatchOptions, IntoDispatch, MAX_KEY};
+pub use dispatch::{Dispatch, DispatchError, DispatchOptions, IntoDispatch, MAX_KEY, MAX_PAYLOAD};
 pub use dispatcher::{Dispatcher, OpenError};
 pub use duration::{DurationError, IntoDuration, parse_duration};
 pub use failure::{Cancelled, Cause, Failure, FailureKind, FailureReport};
@@ -33,7 +33,7 @@ pub use id::{RunId, TaskId, WorkId, WorkerId};
 pub use payload::{CodecError, Payload};
 pub use schedule::{Backoff, Clock, Retry, SystemClock, Timestamp};
 pub use task::{Accepts, AcceptsFailure, Handler, Task, TaskOptions, Work, Workflow};
-pub use worker::{Queue, Shutdown, StartError, Worker, WorkerBuilder};
+pub use worker::{Health, Queue, Shutdown, StartError, Worker, WorkerBuilder};
 
 /// The queue of tasks that name none.
 pub const DEFAULT_QUEUE: &str = "default";

@@ -48,7 +48,7 @@ pub enum Backoff {
 impl Backoff {
     /// The pause after this many failures. The jitter follows from the task's id, so that it is the
     /// same wherever it is computed.
-    fn pause(&self, failures: u32, id: TaskId) -> Duration {
+    pub(crate) fn pause(&self, failures: u32, id: TaskId) -> Duration {
         let nth = failures.max(1);
         match *self {
             Self::Fixed(pause) => pause,

@@ -1,9 +1,11 @@
 //! Decisions that every store makes alike, as plain functions: what follows an ended task, what a stopped
 //! task becomes, what a join brings, and how a run ends.
 
+use std::time::Duration;
+
 use crate::failure::{FailureKind, FailureReport};
 use crate::id::{RunId, TaskId};
-use crate::schedule::Timestamp;
+use crate::schedule::{Backoff, Timestamp};
 use crate::workflow::end::{Ending, end_payload, end_task};
 
 use super::{Follow, LogLine, NewTask, NewWork, ParkReason, RunRecord, RunState, SignalOutcome, TaskState, Wait};
@@ -280,6 +282,13 @@ pub(crate) fn step_cancelled(name: &str, id: TaskId, failures: u32) -> FailureRe
 /// Why an attempt ended that a dead worker had.
 pub(crate) fn crashed(name: &str, id: TaskId, failures: u32, place: &str) -> FailureReport {
     FailureReport::new(name, id.uuid(), FailureKind::Crash, format!("its worker died: {place}"), failures)
+}
+
+/// The pause before a task is claimed again whose worker died, so many times now. None after the first: most of
+/// them are innocent. Then longer each time, and different for each task: what dies with others is found alone.
+pub(crate) fn crash_pause(crashes: u32, id: TaskId) -> Duration {
+    const PAUSES: Backoff = Backoff::Exponential { first: Duration::from_millis(500), max: Duration::from_mins(1) };
+    crashes.checked_sub(1).filter(|again| *again > 0).map_or(Duration::ZERO, |again| PAUSES.pause(again, id))
 }
 
 /// Why a task is parked that no listed worker can run.

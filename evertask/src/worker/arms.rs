@@ -2,10 +2,10 @@
 //! What they waited for is the payload; the arms decide what follows.
 
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 
-use super::attempt::{Attempt, decode, failed, finished, message_of, undecodable, unroutable};
+use super::attempt::{Attempt, decode, failed, finished, undecodable, unroutable};
+use super::contain::caught;
 use super::prepare::prepare;
 use crate::failure::{Cause, FailureReport};
 use crate::id::{RunId, WorkId};
@@ -36,8 +36,8 @@ pub(crate) fn end_runner<W: Work, R: Route<W>>(attempt: Attempt) -> Attempting {
 fn without_handler(mut attempt: Attempt, name: &'static str, verdict: fn(&Attempt) -> Verdict) -> Attempting {
     Box::pin(async move {
         let verdict = match prepare(&mut attempt).await {
-            Ok(()) => catch_unwind(AssertUnwindSafe(|| verdict(&attempt)))
-                .unwrap_or_else(|panic| failed(&attempt, name, &Cause::<FailureReport>::Panicked(message_of(&*panic)))),
+            Ok(()) => caught(|| verdict(&attempt))
+                .unwrap_or_else(|message| failed(&attempt, name, &Cause::<FailureReport>::Panicked(message))),
             Err(verdict) => verdict,
         };
         finished(&attempt.cx, verdict)

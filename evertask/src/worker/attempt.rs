@@ -2,18 +2,17 @@
 //! Whatever happens comes out as one [`Verdict`].
 
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
+use super::contain::{Catching, caught};
 use super::prepare::prepare;
 use crate::context::{Context, Stop};
 use crate::failure::{Cause, FailureReport};
 use crate::payload::{CodecError, Payload};
 use crate::registry::StepEntry;
-use crate::store::{Claimed, Earlier, Finished, Follow, Notes, ParkReason, Store, Verdict};
+use crate::store::{Claimed, Earlier, Finished, Follow, ParkReason, Store, Verdict};
 use crate::task::{Handler, Task, TaskOptions, Work};
 use crate::workflow::{Ended, Fault, Next, Route, RouteError, Stored};
 
@@ -65,7 +64,7 @@ pub(super) fn finished(cx: &Context, verdict: Verdict) -> Finished {
 /// What an attempt comes to when its own code can't say: it panicked outside of all that is caught.
 pub(crate) fn escaped(cx: &Context, message: String) -> Finished {
     let report = FailureReport::new(cx.name(), cx.id().uuid(), crate::FailureKind::Panic, message, cx.attempt());
-    Finished { claim: cx.claim(), verdict: failed_for_good(report), notes: Notes::default() }
+    Finished { claim: cx.claim(), verdict: failed_for_good(report), notes: cx.take_notes() }
 }
 
 async fn verdict_of<T: Task, R: Route<T>>(attempt: &Attempt) -> Verdict {
@@ -98,25 +97,40 @@ enum Driven<O, E> {
 /// Runs the handler until it returns, panics, is too slow, puts itself off, or is told to stop.
 async fn drive<T: Task>(attempt: &Attempt, payload: T) -> Driven<T::Output, T::Error> {
     let cx = &attempt.cx;
-    let handler = catching(async {
+    let mut handler = Catching::new(async {
         if T::HOOKS {
             hook(cx, "on_started", payload.on_started(cx)).await;
         }
         payload.run(cx).await
     });
-    let result = tokio::select! {
+    let driven = tokio::select! {
         biased;
-        result = handler => result,
-        delay = cx.until_snoozed() => return Driven::Snoozed(delay),
-        () = sleep_or_never(attempt.options.timeout) => {
+        result = &mut handler => returned(cx, result),
+        delay = cx.until_snoozed() => Driven::Snoozed(delay),
+        limit = too_late(cx, attempt.options.timeout) => {
             cx.tell(Stop::TimedOut);
-            return Driven::Done(Err(Cause::TimedOut(attempt.options.timeout.unwrap_or_default())));
+            // Whatever it returns now comes too late.
+            tokio::select! {
+                late = &mut handler => drop(caught(|| drop(late))),
+                () = tokio::time::sleep(attempt.grace) => {}
+                _ = cx.stopped(|stop| stop == Stop::Aborted) => {}
+            }
+            Driven::Done(Err(Cause::TimedOut(limit)))
         }
-        stop = told_to_end(cx, attempt.grace) => return match stop {
+        stop = told_to_end(cx, attempt.grace) => match stop {
             Stop::Cancelled => Driven::Done(Err(Cause::Cancelled)),
             _ => Driven::Interrupted,
         },
     };
+    if let Some(message) = handler.give_up() {
+        tracing::warn!(task = cx.name(), id = %cx.id(), message, "a handler panicked when it was dropped");
+        cx.log(format!("it panicked when it was dropped: {message}"));
+    }
+    driven
+}
+
+/// What the handler's result comes to, after all that it was told.
+fn returned<O, E>(cx: &Context, result: Result<Result<O, E>, String>) -> Driven<O, E> {
     if let Some(delay) = cx.snoozed() {
         return Driven::Snoozed(delay);
     }
@@ -128,6 +142,17 @@ async fn drive<T: Task>(attempt: &Attempt, payload: T) -> Driven<T::Output, T::E
         (Ok(Err(error)), _) => Driven::Done(Err(Cause::Error(error))),
         (Err(message), _) => Driven::Done(Err(Cause::Panicked(message))),
     }
+}
+
+/// Completes when the attempt has taken too long. One that was cancelled has its grace instead.
+async fn too_late(cx: &Context, limit: Option<Duration>) -> Duration {
+    if let Some(limit) = limit {
+        tokio::time::sleep(limit).await;
+        if cx.stop() != Stop::Cancelled {
+            return limit;
+        }
+    }
+    std::future::pending().await
 }
 
 /// Completes when the handler's future is to be dropped.
@@ -142,70 +167,73 @@ async fn told_to_end(cx: &Context, grace: Duration) -> Stop {
     stop
 }
 
-async fn sleep_or_never(limit: Option<Duration>) {
-    match limit {
-        Some(limit) => tokio::time::sleep(limit).await,
-        None => std::future::pending().await,
-    }
-}
-
 async fn succeeded<T: Task, R: Route<T>>(attempt: &Attempt, output: <T as Handler>::Output) -> Verdict {
     if T::HOOKS {
         hook_with::<T>(attempt, "on_completed", async |payload, cx| payload.on_completed(&output, cx).await).await;
     }
-    let routed = catch_unwind(AssertUnwindSafe(|| {
+    let routed = caught(|| {
         let mut stored = Vec::new();
         output.encode(&mut stored)?;
         let mut follow = route::<T, R>(attempt, Ended::Ok(output))?;
         follow.work.append(&mut attempt.cx.take_dispatched());
         Ok::<_, RouteError>(Verdict::Succeeded { output: stored, next: follow })
-    }));
+    });
     match routed {
         Ok(Ok(verdict)) => verdict,
         Ok(Err(error)) => unroutable::<T>(attempt, &error),
-        Err(panic) => failed(attempt, <T as Task>::NAME, &Cause::<T::Error>::Panicked(message_of(&*panic))),
+        Err(message) => failed(attempt, <T as Task>::NAME, &Cause::<T::Error>::Panicked(message)),
     }
 }
 
 async fn ended_without_success<T: Task, R: Route<T>>(attempt: &Attempt, cause: Cause<T::Error>) -> Verdict {
-    let attempts = attempt.claimed.failures + 1;
+    let attempts = attempt.claimed.failures.saturating_add(1);
     let retry = match &cause {
         Cause::Cancelled | Cause::Crashed(_) => None,
-        Cause::Error(error) if !T::is_retryable(error) => None,
+        Cause::Error(error) if !is_retryable::<T>(attempt, error) => None,
         _ => attempt.options.retry.after(attempts, attempt.cx.id()),
     };
     if let Some(delay) = retry {
         if T::HOOKS {
             hook_with::<T>(attempt, "on_retry", async |payload, cx| payload.on_retry(&cause, delay, cx).await).await;
         }
-        return Verdict::Retry { report: report(attempt, <T as Task>::NAME, &cause, attempts), delay };
+        let report = report(attempt, <T as Task>::NAME, &cause, attempts);
+        // The error is the user's, and so is its drop.
+        if let Err(message) = caught(|| drop(cause)) {
+            attempt.cx.log(format!("its error panicked when it was dropped: {message}"));
+        }
+        return Verdict::Retry { report, delay };
     }
     if T::HOOKS {
         hook_with::<T>(attempt, "on_error", async |payload, cx| payload.on_error(&cause, cx).await).await;
     }
     let report = report(attempt, <T as Task>::NAME, &cause, attempts);
     let cancelled = matches!(cause, Cause::Cancelled);
-    let routed = catch_unwind(AssertUnwindSafe(|| {
+    let routed = caught(|| {
         let error = match &cause {
             Cause::Error(error) => T::encode_error(error),
             _ => None,
         };
         let fault = Fault { cause, attempts, id: attempt.cx.id() };
         Ok::<_, RouteError>((error, route::<T, R>(attempt, Ended::Failed(fault))?))
-    }));
+    });
     match routed {
         Ok(Ok((_, next))) if cancelled => Verdict::Cancelled { next },
         Ok(Ok((error, next))) => Verdict::Failed { report, error, next },
         Ok(Err(error)) => unroutable::<T>(attempt, &error),
         // The edge panics, not the handler: it would each time, so that nothing follows and the run fails.
-        Err(panic) => {
-            let report = FailureReport {
-                message: format!("{}; then its edge panicked: {}", report.message, message_of(&*panic)),
-                ..report
-            };
-            failed_for_good(report)
+        Err(message) => {
+            let message = format!("{}; then its edge panicked: {message}", report.message);
+            failed_for_good(FailureReport { message, ..report })
         }
     }
+}
+
+/// What `retry_if` says; one that panics says no.
+fn is_retryable<T: Task>(attempt: &Attempt, error: &T::Error) -> bool {
+    caught(|| T::is_retryable(error)).unwrap_or_else(|message| {
+        attempt.cx.log(format!("its `retry_if` panicked: {message}"));
+        false
+    })
 }
 
 fn route<T: Task, R: Route<T>>(attempt: &Attempt, ended: Ended<T>) -> Result<Follow, RouteError> {
@@ -217,7 +245,7 @@ fn route<T: Task, R: Route<T>>(attempt: &Attempt, ended: Ended<T>) -> Result<Fol
 
 /// An attempt that fails outside of its handler: nothing can be routed, so that its run fails with it.
 pub(super) fn failed<E: std::fmt::Display>(attempt: &Attempt, name: &str, cause: &Cause<E>) -> Verdict {
-    let attempts = attempt.claimed.failures + 1;
+    let attempts = attempt.claimed.failures.saturating_add(1);
     let report = report(attempt, name, cause, attempts);
     match attempt.options.retry.after(attempts, attempt.cx.id()) {
         Some(delay) => Verdict::Retry { report, delay },
@@ -244,26 +272,22 @@ pub(super) fn undecodable(error: &CodecError) -> Verdict {
 
 fn report<E: std::fmt::Display>(attempt: &Attempt, name: &str, cause: &Cause<E>, attempts: u32) -> FailureReport {
     // An error's `Display` is the user's code too.
-    let message = catch_unwind(AssertUnwindSafe(|| cause.to_string()))
-        .unwrap_or_else(|panic| format!("its error can't be shown: {}", message_of(&*panic)));
+    let message = caught(|| cause.to_string()).unwrap_or_else(|message| format!("its error can't be shown: {message}"));
     FailureReport::new(name, attempt.cx.id().uuid(), cause.kind(), message, attempts)
 }
 
 /// Decodes a payload; a `Deserialize` that panics could not read it.
 pub(super) fn decode<T: Payload>(stored: &[u8]) -> Result<T, CodecError> {
-    match catch_unwind(|| T::decode(stored)) {
-        Ok(decoded) => decoded,
-        Err(panic) => Err(CodecError::Decode {
-            what: std::any::type_name::<T>(),
-            reason: format!("it panicked: {}", message_of(&*panic)),
-        }),
-    }
+    caught(|| T::decode(stored)).unwrap_or_else(|message| {
+        Err(CodecError::Decode { what: std::any::type_name::<T>(), reason: format!("it panicked: {message}") })
+    })
 }
 
 /// A hook after the handler: it gets the payload anew, because the handler has used it up.
 async fn hook_with<T: Task>(attempt: &Attempt, name: &str, run: impl AsyncFnOnce(&T, &Context)) {
     match decode::<T>(&attempt.claimed.payload) {
-        Ok(payload) => hook(&attempt.cx, name, run(&payload, &attempt.cx)).await,
+        // The payload is moved in, because its drop is the user's code too.
+        Ok(payload) => hook(&attempt.cx, name, async move { run(&payload, &attempt.cx).await }).await,
         Err(error) => {
             tracing::warn!(task = attempt.cx.name(), id = %attempt.cx.id(), hook = name, %error, "a hook was left out");
         }
@@ -271,7 +295,7 @@ async fn hook_with<T: Task>(attempt: &Attempt, name: &str, run: impl AsyncFnOnce
 }
 
 async fn hook(cx: &Context, name: &str, future: impl Future<Output = ()>) {
-    let problem = match tokio::time::timeout(HOOK_LIMIT, catching(future)).await {
+    let problem = match tokio::time::timeout(HOOK_LIMIT, Catching::new(future)).await {
         Ok(Ok(())) => return,
         Ok(Err(message)) => format!("it panicked: {message}"),
         Err(_) => format!("it took more than {HOOK_LIMIT:?}"),
@@ -279,37 +303,9 @@ async fn hook(cx: &Context, name: &str, future: impl Future<Output = ()>) {
     tracing::warn!(task = cx.name(), id = %cx.id(), hook = name, problem, "a hook was given up");
 }
 
-/// Runs a future to its end, or to its panic, and drops it; a panic of the drop is one of the future.
-async fn catching<F: Future>(future: F) -> Result<F::Output, String> {
-    let mut slot = Some(Box::pin(future));
-    let result = std::future::poll_fn(|poll| {
-        let Some(future) = slot.as_mut() else { return Poll::Pending };
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(poll))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-            Err(panic) => Poll::Ready(Err(message_of(&*panic))),
-        }
-    })
-    .await;
-    match catch_unwind(AssertUnwindSafe(|| drop(slot.take()))) {
-        Ok(()) => result,
-        Err(panic) => result.and(Err(message_of(&*panic))),
-    }
-}
-
-pub(crate) fn message_of(panic: &(dyn std::any::Any + Send)) -> String {
-    if let Some(text) = panic.downcast_ref::<&str>() {
-        (*text).to_owned()
-    } else if let Some(text) = panic.downcast_ref::<String>() {
-        text.clone()
-    } else {
-        "a panic without a message".to_owned()
-    }
-}
-
 /// Runs a whole attempt; whatever escapes it is a failure of this task, never of the worker.
 pub(crate) async fn contained(cx: Context, run: Runner, attempt: Attempt) -> Finished {
-    match catching(run(attempt)).await {
+    match Catching::new(run(attempt)).await {
         Ok(finished) => finished,
         Err(message) => escaped(&cx, message),
     }

@@ -70,7 +70,7 @@ pub struct WorkerBuilder {
 }
 
 impl WorkerBuilder {
-    pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, max_payload: usize) -> Self {
         Self {
             store,
             clock,
@@ -78,7 +78,7 @@ impl WorkerBuilder {
             data: Data::default(),
             queues: BTreeMap::new(),
             only_queues: false,
-            settings: Settings::default(),
+            settings: Settings { max_payload, ..Settings::default() },
             deadline: Duration::from_secs(30),
             lease: Duration::from_secs(30),
             mistakes: Vec::new(),
@@ -120,7 +120,8 @@ impl WorkerBuilder {
         self
     }
 
-    /// How long a cancelled task has between its token and the drop of its future. 5 s if not said.
+    /// How long a task has between the word that it was cancelled, or has timed out, and the drop of its future.
+    /// 5 s if not said.
     pub fn grace(mut self, grace: impl IntoDuration) -> Self {
         match grace.into_duration() {
             Ok(grace) => self.settings.grace = grace,
@@ -151,6 +152,13 @@ impl WorkerBuilder {
     /// After so many workers that died with it, a task is set aside as failed. 5 if not said.
     pub fn max_crashes(mut self, crashes: u32) -> Self {
         self.settings.max_crashes = crashes.max(1);
+        self
+    }
+
+    /// How many blocking handlers may go on after the end of their attempts before the worker says that it is
+    /// not [healthy](crate::Health). 8 if not said.
+    pub fn max_leaked(mut self, threads: usize) -> Self {
+        self.settings.max_leaked = threads.max(1);
         self
     }
 
@@ -189,8 +197,9 @@ impl WorkerBuilder {
         let slots = queues.into_iter().map(|(name, queue)| (name, queue.concurrency)).collect();
         let work =
             Loop::new(self.store, self.clock, self.registry, self.data, self.settings, info, slots, heart, inbox);
+        let health = work.health();
         let running = tokio::spawn(work.run(deliveries, orders));
-        Ok(Worker { commands, running: Some(running), deadline: self.deadline })
+        Ok(Worker { commands, running: Some(running), deadline: self.deadline, health })
     }
 }
 

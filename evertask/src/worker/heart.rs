@@ -85,7 +85,8 @@ impl Pulse {
         let mut in_contact = true;
         loop {
             let begun = Instant::now();
-            tokio::time::sleep(tick).await;
+            // Never past the next beat: it would come up to a tick late.
+            tokio::time::sleep(tick.min(next_beat.saturating_duration_since(begun))).await;
             if begun.elapsed() > tick + self.beat {
                 // This process was frozen: what it knows of the others' lives is old.
                 self.peers.forget();

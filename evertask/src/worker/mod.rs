@@ -7,6 +7,8 @@
 mod arms;
 mod attempt;
 mod builder;
+mod contain;
+mod health;
 mod heart;
 mod prepare;
 mod run;
@@ -20,6 +22,7 @@ use tokio::task::JoinHandle;
 pub(crate) use arms::{end_runner, signal_runner, sub_run_runner};
 pub(crate) use attempt::{Runner, attempt_runner};
 pub use builder::{Queue, StartError, WorkerBuilder};
+pub use health::Health;
 
 use run::Command;
 
@@ -53,6 +56,7 @@ pub struct Worker {
     commands: mpsc::UnboundedSender<Command>,
     running: Option<JoinHandle<()>>,
     deadline: Duration,
+    health: Health,
 }
 
 /// How a shutdown went.
@@ -63,6 +67,8 @@ pub struct Shutdown {
     pub drained: usize,
     /// Attempts that were interrupted: neither a failure nor an attempt, and they run again.
     pub handed_back: usize,
+    /// Threads that still run the handler of an attempt that is over. The end of the process ends them.
+    pub leaked: usize,
 }
 
 impl Worker {
@@ -71,6 +77,11 @@ impl Worker {
     pub async fn shutdown(self) -> Shutdown {
         let deadline = self.deadline;
         self.shutdown_within(deadline).await
+    }
+
+    /// How it is, for a health check: it can be kept when the worker is given away.
+    pub fn health(&self) -> Health {
+        self.health.clone()
     }
 
     /// Stops, with this deadline.

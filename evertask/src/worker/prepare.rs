@@ -1,9 +1,9 @@
 //! What a step needs before it begins: its payload, if it follows a join, and what its arms name of the run.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use super::attempt::{Attempt, failed, message_of, undecodable};
+use super::attempt::{Attempt, failed, undecodable};
+use super::contain::caught;
 use crate::context::Stop;
 use crate::failure::{Cause, FailureReport};
 use crate::store::{Got, StoreError, Verdict};
@@ -15,12 +15,11 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 pub(super) async fn prepare(attempt: &mut Attempt) -> Result<(), Verdict> {
     let Some(step) = attempt.step else { return Ok(()) };
     if let (Some(Got::Join), Some(assemble)) = (attempt.claimed.got, step.assemble) {
-        let made = catch_unwind(AssertUnwindSafe(|| assemble(&attempt.claimed.payload)));
-        attempt.claimed.payload = match made {
+        attempt.claimed.payload = match caught(|| assemble(&attempt.claimed.payload)) {
             Ok(Ok(payload)) => payload,
             Ok(Err(error)) => return Err(undecodable(&error)),
-            Err(panic) => {
-                let cause = Cause::<FailureReport>::Panicked(message_of(&*panic));
+            Err(message) => {
+                let cause = Cause::<FailureReport>::Panicked(message);
                 return Err(failed(attempt, attempt.cx.name(), &cause));
             }
         };

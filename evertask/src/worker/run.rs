@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::Shutdown;
 use super::attempt::{Attempt, contained};
+use super::health::{Health, Leaks};
 use super::heart::Heart;
 use crate::context::{About, Context, Data, Stop};
 use crate::id::WorkerId;
@@ -25,6 +26,8 @@ const NOTES_EVERY: Duration = Duration::from_secs(1);
 const RETRY_PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// After the deadline of a shutdown, how long the hand-over may take.
 const HAND_OVER: Duration = Duration::from_secs(5);
+/// No deadline is later: the far end of time can't be added to a clock.
+const LONGEST_DEADLINE: Duration = Duration::from_hours(24 * 365);
 
 /// What a worker's loop is told.
 #[derive(Debug)]
@@ -45,11 +48,13 @@ pub(super) enum Command {
 pub(super) struct Settings {
     pub(super) grace: Duration,
     pub(super) max_crashes: u32,
+    pub(super) max_leaked: usize,
+    pub(super) max_payload: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { grace: Duration::from_secs(5), max_crashes: 5 }
+        Self { grace: Duration::from_secs(5), max_crashes: 5, max_leaked: 8, max_payload: crate::MAX_PAYLOAD }
     }
 }
 
@@ -65,6 +70,7 @@ pub(super) struct Loop {
     inbox: Inbox,
     running: HashMap<Claim, Running>,
     attempts: JoinSet<(Finished, Arc<str>)>,
+    leaks: Leaks,
     side: JoinSet<()>,
     unsettled: usize,
     held: Vec<Finished>,
@@ -98,6 +104,7 @@ impl Loop {
         heart: Heart,
         inbox: Inbox,
     ) -> Self {
+        let slots = slots.into_iter().map(|(queue, slots)| (queue.into(), slots)).collect();
         Self {
             store,
             clock,
@@ -105,7 +112,8 @@ impl Loop {
             data: Arc::new(data),
             settings,
             info,
-            slots: slots.into_iter().map(|(queue, slots)| (queue.into(), slots)).collect(),
+            leaks: Leaks::new(settings.max_leaked, &slots),
+            slots,
             heart,
             inbox,
             running: HashMap::new(),
@@ -116,6 +124,11 @@ impl Loop {
             retry: None,
             stopping: None,
         }
+    }
+
+    /// How this worker is, from outside.
+    pub(super) fn health(&self) -> Health {
+        self.leaks.health()
     }
 
     pub(super) async fn run(
@@ -136,6 +149,7 @@ impl Loop {
                     tokio::task::yield_now().await;
                     self.collect(ended);
                 }
+                queue = self.leaks.ended() => self.settle(Vec::new(), BTreeMap::from([(queue, 1)])),
                 command = commands.recv() => self.obey(command).await,
                 _ = notes.tick(), if !self.running.is_empty() => self.keep_notes(),
                 Some(_) = self.side.join_next(), if !self.side.is_empty() => {}
@@ -246,8 +260,9 @@ impl Loop {
             name: found.name,
             run: claimed.of.as_ref().map(|of| of.run),
             step: found.step.map(|step| step.name),
-            attempt: claimed.failures + 1,
+            attempt: claimed.failures.saturating_add(1),
             correlation: claimed.correlation.take(),
+            max_payload: self.settings.max_payload,
         };
         let cx = Context::new(about, self.data.clone(), self.clock.clone());
         self.running.insert(claimed.claim, Running { cx: cx.clone(), queue: queue.clone() });
@@ -273,7 +288,7 @@ impl Loop {
         while let Some(ended) = next {
             match ended {
                 Ok((ended, queue)) => {
-                    self.running.remove(&ended.claim);
+                    let running = self.running.remove(&ended.claim);
                     if let Some(stopping) = &mut self.stopping {
                         match ended.verdict {
                             Verdict::Interrupted => stopping.report.handed_back += 1,
@@ -281,7 +296,10 @@ impl Loop {
                         }
                     }
                     finished.push(ended);
-                    *free.entry(queue).or_insert(0) += 1;
+                    match running.filter(|running| running.cx.blocks()) {
+                        Some(running) => self.leaks.add(running.cx, queue),
+                        None => *free.entry(queue).or_insert(0) += 1,
+                    }
                 }
                 Err(error) => tracing::error!(%error, "an attempt ended outside of its containment"),
             }
@@ -335,8 +353,9 @@ impl Loop {
         self.heart.relive(self.info.id);
         // What still runs frees its slot when it ends.
         let mut free = self.slots.clone();
-        for running in self.running.values() {
-            free.entry(running.queue.clone()).and_modify(|slots| *slots = slots.saturating_sub(1));
+        let running = self.running.values().map(|running| (&running.queue, 1));
+        for (queue, taken) in running.chain(self.leaks.kept().iter().map(|(queue, kept)| (queue, *kept))) {
+            free.entry(queue.clone()).and_modify(|slots| *slots = slots.saturating_sub(taken));
         }
         self.settle(Vec::new(), free);
     }
@@ -348,8 +367,8 @@ impl Loop {
         if let Err(error) = self.store.detach(self.info.id).await {
             tracing::warn!(%error, "the store was not told that the worker stops");
         }
-        self.stopping =
-            Some(Stopping { deadline: Instant::now() + deadline, aborted: false, done, report: Shutdown::default() });
+        let deadline = Instant::now() + deadline.min(LONGEST_DEADLINE);
+        self.stopping = Some(Stopping { deadline, aborted: false, done, report: Shutdown::default() });
         self.tell_all(Stop::Interrupted);
     }
 
@@ -385,14 +404,12 @@ impl Loop {
         if let Err(error) = self.store.retire(self.info.id).await {
             tracing::warn!(%error, "the worker's row stays until its lease is over");
         }
-        if let Some(stopping) = self.stopping {
-            tracing::info!(
-                drained = stopping.report.drained,
-                handed_back = stopping.report.handed_back,
-                "the worker has stopped"
-            );
+        if let Some(Stopping { done, mut report, .. }) = self.stopping {
+            report.leaked = self.leaks.count();
+            let Shutdown { drained, handed_back, leaked } = report;
+            tracing::info!(drained, handed_back, leaked, "the worker has stopped");
             // Who dropped the worker does not listen.
-            let _ = stopping.done.map(|done| done.send(stopping.report));
+            let _ = done.map(|done| done.send(report));
         }
     }
 }

@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod bad_inputs;
 mod cancel;
 mod chains;
 mod control;
 mod failing;
 mod language;
+mod panics;
 mod parking;
+mod timeouts;
 
 use std::future::Future;
 
@@ -63,4 +66,5 @@ fn settings(dispatcher: &Dispatcher) -> evertask::WorkerBuilder {
         .data(chains::Prices(vec![3, 5]))
         .data_dyn::<dyn chains::Speaker>(std::sync::Arc::new(chains::Loud))
         .data_dyn(control::gate())
+        .grace("20ms")
 }

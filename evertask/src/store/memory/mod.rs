@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -36,6 +37,9 @@ mod tests;
 mod undo;
 mod waits;
 mod workers;
+
+/// The clock may be set while the timer sleeps: it looks at it now and then.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
 /// Work in this process's memory. Nothing of it outlives the store.
 pub struct MemoryStore {
@@ -144,7 +148,7 @@ impl Shared {
                 return;
             }
             match inner.alarm.map(|alarm| self.clock.sleep_until(alarm)) {
-                Some(Some(pause)) => drop(self.earlier.wait_timeout(inner, pause)),
+                Some(Some(pause)) => drop(self.earlier.wait_timeout(inner, pause.min(LONGEST_SLEEP))),
                 Some(None) | None => drop(self.earlier.wait(inner)),
             }
         }

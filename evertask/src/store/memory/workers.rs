@@ -123,12 +123,14 @@ impl State {
             let Some(place) = dead.map(|worker| worker.place.clone()) else { continue };
             self.unlist(peer.id);
             for id in self.running_of(peer.id) {
+                let mut run_at = self.now;
                 if let Some(row) = self.tasks.get_mut(&id) {
                     row.crashes += 1;
+                    run_at = self.now.plus(rules::crash_pause(row.crashes, id));
                     let report = rules::crashed(&self.kinds.get(row.kind).name, id, row.failures, &place);
                     row.attempts.push(AttemptRecord { fence: row.fence, at: self.now, report });
                 }
-                self.put_back(id, self.now);
+                self.put_back(id, run_at);
                 reclaimed.push(id);
             }
         }

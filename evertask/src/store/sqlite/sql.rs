@@ -428,8 +428,8 @@ pub(super) const BEAT: &str = "UPDATE worker SET beat = beat + 1 WHERE id = ?1";
 /// What its holder is to stop.
 pub(super) const TO_STOP: &str = "SELECT id, fence FROM task WHERE worker = ?1 AND cancel_requested";
 /// What a worker still holds.
-pub(super) const HELD_BY: &str =
-    "SELECT seq, id, fence, run, name, failures, group_id, undo IS NOT NULL FROM task WHERE worker = ?1";
+pub(super) const HELD_BY: &str = "SELECT seq, id, fence, run, name, failures, group_id, undo IS NOT NULL, crashes \
+    FROM task WHERE worker = ?1";
 /// Who lives.
 pub(super) const WORKERS: &str = "SELECT id, place, beat, lease FROM worker ORDER BY id";
 /// What the living know.

@@ -18,6 +18,7 @@ struct Left {
     held: Held,
     name: String,
     failures: u32,
+    crashes: u32,
 }
 
 impl Batch<'_, '_> {
@@ -95,7 +96,8 @@ impl Batch<'_, '_> {
         self.remove(peer.id);
         for left in self.left_by(peer.id)? {
             let report = rules::crashed(&left.name, left.claim.id, left.failures, &peer.place);
-            let back = PutBack { crashes: 1, failure: Some(&report), ..PutBack::default() };
+            let delay = rules::crash_pause(left.crashes.saturating_add(1), left.claim.id);
+            let back = PutBack { crashes: 1, delay, failure: Some(&report), ..PutBack::default() };
             if self.put_back(left.claim, left.held, back)? {
                 reclaimed.push(left.claim.id);
             }
@@ -121,7 +123,7 @@ impl Batch<'_, '_> {
                 worker,
                 told: false,
             };
-            Ok(Left { claim, held, name: row.get(4)?, failures: row.get(5)? })
+            Ok(Left { claim, held, name: row.get(4)?, failures: row.get(5)?, crashes: row.get(8)? })
         })?;
         Ok(left.collect::<Result<_, _>>()?)
     }

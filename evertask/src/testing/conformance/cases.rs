@@ -257,6 +257,7 @@ macro_rules! __conformance_cases {
                 only_what_it_still_had_is_reclaimed,
                 a_dead_workers_free_slots_die_with_it,
                 a_run_goes_on_after_its_worker_died,
+                who_dies_with_its_worker_again_waits_longer_each_time,
                 a_worker_that_leaves_hands_its_tasks_back,
                 a_worker_that_is_detached_claims_no_more,
                 what_a_detached_worker_holds_stays_its_own,

@@ -74,6 +74,7 @@ async fn race(
 }
 
 fn both_orders_were_seen<O: Copy + Debug + Eq + Hash>(seen: &HashMap<O, u32>, outcomes: [O; 2]) {
+    println!("{ROUNDS} races: {seen:?}");
     assert_eq!(seen.len(), 2, "no other outcome: {seen:?}");
     for outcome in outcomes {
         let count = seen.get(&outcome).copied().unwrap_or(0);

@@ -152,6 +152,30 @@ pub(super) async fn a_run_goes_on_after_its_worker_died(bench: Bench) {
     assert_eq!(claimed.of.unwrap().run, run);
 }
 
+pub(super) async fn who_dies_with_its_worker_again_waits_longer_each_time(bench: Bench) {
+    let ids = [bench.add(send()).await, bench.add(send()).await];
+    let (mut last, mut together) = ([secs(0); 2], true);
+    for crash in 1..=8 {
+        let mut worker = bench.worker().await;
+        worker.free(2);
+        worker.take(2).await;
+        bench.store.reclaim(vec![worker.peer().await]).await.unwrap();
+        let pauses = [bench.task(ids[0]).await, bench.task(ids[1]).await].map(|kept| {
+            assert_eq!((kept.state, kept.crashes, kept.failures), (TaskState::Ready, crash, 0));
+            bench.now().until(kept.run_at)
+        });
+        if crash == 1 {
+            assert_eq!(pauses, last, "the first time it may be anybody's fault");
+        } else {
+            assert!(pauses[0] > last[0] && pauses[1] > last[1], "{pauses:?} after {last:?}");
+            together &= pauses[0] == pauses[1];
+        }
+        last = pauses;
+        bench.clock.advance(secs(60));
+    }
+    assert!(!together, "the innocent would die with the guilty each time");
+}
+
 pub(super) async fn a_worker_that_leaves_hands_its_tasks_back(bench: Bench) {
     bench.store.dispatch(works([send(), send()])).await.unwrap();
     let mut worker = bench.worker().await;
