@@ -2,6 +2,7 @@
 //! outside that nothing was lost or doubled.
 //!
 //! [`laps`] are the tasks and [`courses`] the workflows; each lap of a course has an end that is known before.
+//! [`faults`] are tasks that do harm.
 //! [`witness`] is the file that handlers write to, which no database transaction can take back. [`process`]
 //! starts and ends the programs, [`check`] compares what they left with the same laps on the memory store, and
 //! [`wal`] reads SQLite's write-ahead log frame by frame.
@@ -10,6 +11,7 @@
 
 pub mod check;
 pub mod courses;
+pub mod faults;
 pub mod laps;
 pub mod process;
 pub mod record;
@@ -27,6 +29,11 @@ pub fn dice(seed: u64, throw: u64) -> u64 {
 /// How many rounds a test makes: `EVERTASK_ROUNDS`, or what is given.
 pub fn rounds(otherwise: u32) -> u32 {
     std::env::var("EVERTASK_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(otherwise)
+}
+
+/// Whether a test takes its time: `EVERTASK_FULL` is set.
+pub fn full() -> bool {
+    std::env::var_os("EVERTASK_FULL").is_some()
 }
 
 /// The seed of a test: `EVERTASK_SEED`, or the time. A test prints it.

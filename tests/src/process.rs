@@ -115,13 +115,20 @@ impl Program {
     }
 
     /// Waits for its end.
-    pub fn wait(mut self) -> ExitStatus {
+    pub fn wait(self) -> ExitStatus {
+        self.wait_and_hear("").0
+    }
+
+    /// Waits for its end. Gives the lines that begin so, too, of those that nobody has heard.
+    pub fn wait_and_hear(mut self, beginning: &str) -> (ExitStatus, Vec<String>) {
         let until = Instant::now() + PATIENCE;
+        let mut heard = Vec::new();
         loop {
             // Its output is closed when it ends.
             match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(line) if line.starts_with(beginning) => heard.push(line),
                 Ok(_) => {}
-                Err(RecvTimeoutError::Disconnected) => return self.child.wait().unwrap(),
+                Err(RecvTimeoutError::Disconnected) => return (self.child.wait().unwrap(), heard),
                 Err(RecvTimeoutError::Timeout) => panic!("process {} does not end", self.id()),
             }
         }

@@ -39,6 +39,7 @@ struct Arguments {
     lease: String,
     deadline: String,
     interrupt_after: u64,
+    max_crashes: u32,
     notes: u32,
     reads_new_notes: bool,
     gate_is_open: bool,
@@ -59,6 +60,8 @@ impl Arguments {
             lease: "600ms".into(),
             deadline: "10s".into(),
             interrupt_after: 3,
+            // The tests kill far more workers than any task should live through.
+            max_crashes: 10_000,
             notes: 0,
             reads_new_notes: true,
             gate_is_open: true,
@@ -76,6 +79,7 @@ impl Arguments {
                 "--lease" => arguments.lease = value()?,
                 "--deadline" => arguments.deadline = value()?,
                 "--interrupt-after" => arguments.interrupt_after = value()?.parse()?,
+                "--max-crashes" => arguments.max_crashes = value()?.parse()?,
                 "--notes" => arguments.notes = value()?.parse()?,
                 "--old" => arguments.reads_new_notes = false,
                 "--gate-closed" => arguments.gate_is_open = false,
@@ -119,7 +123,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
         "until-signal" => {
             let (worker, _) = start(&arguments, &dispatcher).await?;
             println!("serving");
-            worker.run_until_signal().await?;
+            let report = worker.run_until_signal().await?;
+            println!("drained {} handed back {}", report.drained, report.handed_back);
         }
         "interrupt" => {
             let (worker, track) = start(&arguments, &dispatcher).await?;
@@ -148,8 +153,7 @@ async fn start(arguments: &Arguments, dispatcher: &Dispatcher) -> Result<(Worker
         .queue(STOPS, Queue::new().concurrency(1))
         .lease(arguments.lease.as_str())
         .shutdown_deadline(arguments.deadline.as_str())
-        // The tests kill far more workers than any task should live through.
-        .max_crashes(10_000)
+        .max_crashes(arguments.max_crashes)
         .start()
         .await?;
     Ok((worker, track))

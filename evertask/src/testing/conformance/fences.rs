@@ -98,7 +98,7 @@ pub(super) async fn claim_stall_reclaim_twice_late(bench: Bench) {
     let (mut first, e1, mut second, e2) = taken_over(&bench).await;
     assert_eq!(reclaim(&bench, &second).await, 1);
     // Who dies with its worker again waits a little.
-    bench.clock.advance(super::bench::secs(1));
+    bench.clock.advance(super::bench::secs(9));
     let mut third = bench.worker().await;
     let e3 = third.claim().await.claim;
     assert_eq!(e3.fence, 3);
