@@ -65,7 +65,8 @@ async fn clocks_that_disagree_and_jump_cost_no_execution() {
         nodes[nth % 3].0.dispatch(work { millis }).await.unwrap();
     }
     let mut jumps = 0;
-    let idle = idle(&nodes[2].0);
+    let observer = nodes[2].0.clone();
+    let idle = idle(&observer);
     tokio::pin!(idle);
     // An hour ahead, back, an hour behind, back, in the middle of it all.
     for jump in [HOUR, 0, -HOUR, 0].into_iter().cycle() {
