@@ -1,5 +1,7 @@
 //! Whatever a macro is given, it answers: with code, or with mistakes. It never panics.
 
+mod grammar;
+
 use proc_macro2::TokenStream;
 use proptest::prelude::*;
 
@@ -151,6 +153,13 @@ proptest! {
     #[test]
     fn steps_of_soup_never_panic(steps in soup()) {
         let _ = crate::workflow::block(tokens(&format!("pub W<In -> Out> {{ a {{ {steps} }} {steps} }}")));
+    }
+
+    #[test]
+    fn blocks_expand_to_items_or_to_mistakes(bytes in prop::collection::vec(any::<u8>(), 0..160)) {
+        let text = grammar::block(&bytes);
+        let expanded = crate::workflow::block(tokens(&text));
+        prop_assert!(syn::parse2::<syn::File>(expanded).is_ok(), "{}", text);
     }
 
     #[test]
