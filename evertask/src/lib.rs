@@ -31,7 +31,12 @@ pub use failure::{Cancelled, Cause, Failure, FailureKind, FailureReport};
 pub use handle::{Handle, RunError, Status};
 pub use id::{RunId, TaskId, WorkId, WorkerId};
 pub use payload::{CodecError, Payload};
-pub use schedule::{Backoff, Clock, Retry, SystemClock, Timestamp};
+pub use schedule::{
+    Backoff, ByCron, Clock, Cron, CronError, CronFault, CronField, Daily, Exclusion, ExclusionError, FieldFault,
+    HasTimeOfDay, Interval, IntoSchedule, MOST_AT_ONCE, Misfire, Monthly, Pauses, Plan, Retry, Schedule,
+    ScheduleBuilder, ScheduleError, Slot, SystemClock, Timestamp, Weekday, Weekly, When, cron, every, every_day,
+    every_month, every_week,
+};
 pub use task::{Accepts, AcceptsFailure, Handler, Task, TaskOptions, Work, Workflow};
 pub use worker::{Health, Queue, Shutdown, StartError, Worker, WorkerBuilder};
 

@@ -15,6 +15,7 @@ pub use crate::registry::{
     Body, Does, EdgeEntry, Fingerprint, InitialOutput, JoinEntry, Location, Need, Registered, StepEntry, Submission,
     Target, TaskEntry, WorkflowEntry,
 };
+pub use crate::schedule::cron::checked as cron;
 pub use crate::store::NewWork;
 pub use crate::task::ErrorCodec;
 pub use crate::workflow::{

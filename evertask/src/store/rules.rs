@@ -287,8 +287,11 @@ pub(crate) fn crashed(name: &str, id: TaskId, failures: u32, place: &str) -> Fai
 /// The pause before a task is claimed again whose worker died, so many times now. None after the first: most of
 /// them are innocent. Then longer each time, and different for each task: what dies with others is found alone.
 pub(crate) fn crash_pause(crashes: u32, id: TaskId) -> Duration {
-    const PAUSES: Backoff = Backoff::Exponential { first: Duration::from_secs(1), max: Duration::from_mins(1) };
-    crashes.checked_sub(1).filter(|again| *again > 0).map_or(Duration::ZERO, |again| PAUSES.pause(again, id))
+    const FIRST: Duration = Duration::from_millis(500);
+    const MAX: Duration = Duration::from_secs(30);
+    let Some(again) = crashes.checked_sub(1).filter(|again| *again > 0) else { return Duration::ZERO };
+    let least = FIRST.saturating_mul(2_u32.saturating_pow(again - 1)).min(MAX);
+    least + Backoff::Exponential { first: FIRST, max: MAX }.pause(again, id).unwrap_or_default()
 }
 
 /// Why a task is parked that no listed worker can run.
