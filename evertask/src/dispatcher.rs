@@ -139,7 +139,8 @@ impl Dispatcher {
 
     /// Gives a run the value that its step waits for: `dispatcher.signal(run.id(), Review::approval, &value)`.
     ///
-    /// One that comes before the step waits is kept; a second one is refused. When this returns, it is on disk.
+    /// One that comes before the step waits is kept; a second one is refused. A run that waits under a name that the
+    /// step had is found too. When this returns, it is on disk.
     pub async fn signal<W: Workflow, V: Payload>(
         &self,
         run: RunId,
@@ -152,7 +153,7 @@ impl Dispatcher {
             let (name, length) = (signal.step(), stored.len());
             return Err(DispatchError::TooLarge { name, length, limit: self.max_payload });
         }
-        Ok(self.store.signal(run, signal.step().to_owned(), stored).await?)
+        Ok(self.store.signal(run, signal.step().to_owned(), signal.was(), stored).await?)
     }
 
     /// Holds a run: what runs ends and is kept, and nothing new of it starts. Says whether it was running.

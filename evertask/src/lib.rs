@@ -16,6 +16,7 @@ mod id;
 mod payload;
 pub mod registry;
 mod schedule;
+pub mod snapshot;
 pub mod store;
 mod task;
 #[cfg(feature = "testing")]

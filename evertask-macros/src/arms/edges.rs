@@ -4,6 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
 
 use super::expand::Scope;
+use super::target::limit;
 use super::{After, Arm, Linked, Outcome, TargetKind, written::written};
 use crate::names;
 
@@ -41,7 +42,8 @@ pub(crate) fn edges(scope: &Scope<'_>, arms: &[Arm<Linked>], step: impl Fn(usize
                 }
                 None => quote!(::core::option::Option::None),
             };
-            quote!(#private::EdgeEntry { on: #on, to: #private::Target::#to, after: #after },)
+            let limit = limit(target);
+            quote!(#private::EdgeEntry { on: #on, to: #private::Target::#to, after: #after, limit: #limit },)
         })
         .collect()
 }

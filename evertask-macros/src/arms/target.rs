@@ -63,7 +63,8 @@ fn edge(scope: &Scope<'_>, target: &Target<Linked>) -> TokenStream {
     quote!(#private::NextEdge { after: #after, limit: #limit })
 }
 
-fn limit(target: &Target<Linked>) -> TokenStream {
+/// The limit of an edge, if it has one.
+pub(super) fn limit(target: &Target<Linked>) -> TokenStream {
     if let Some(limit) = &target.limit {
         let number = limit.number;
         quote!(::core::option::Option::Some(#number))

@@ -1,12 +1,21 @@
 //! Tokens as a person would have typed them.
 
 use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
+use quote::ToTokens as _;
 
 /// The text of these tokens, spaced as rustfmt would.
 pub(crate) fn written(tokens: TokenStream) -> String {
     let mut text = String::new();
     write(tokens, &mut text);
     text
+}
+
+/// The text of a type: what `<` and `>` are in a pattern, a comparison, they never are here.
+pub(crate) fn written_type(of: &syn::Type) -> String {
+    let text = written(of.to_token_stream());
+    [(" <", "<"), ("< ", "<"), (" >", ">"), ("> ::", ">::"), (">:: ", ">::")]
+        .iter()
+        .fold(text, |text, (loose, tight)| text.replace(loose, tight))
 }
 
 /// The words that a value follows, so that a sign behind them belongs to it.
@@ -115,6 +124,20 @@ fn write_punct(sign: &str, last: Last, text: &mut String) -> Last {
 #[allow(clippy::expect_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn types_are_tight() {
+        for text in [
+            "Option<String>",
+            "(Vec<u64>, u64)",
+            "Result<Vec<Option<u8>>, Box<dyn Error + Send>>",
+            "<Order as Stored>::Id",
+            "HashMap<&'static str, [u8; 4]>",
+            "Box<dyn Fn(u8) -> Vec<u8>>",
+        ] {
+            assert_eq!(written_type(&syn::parse_str(text).expect(text)), text);
+        }
+    }
 
     #[test]
     fn spaces_as_a_person_would() {

@@ -390,7 +390,30 @@ fn fields(task: &Task) -> TokenStream {
         Kind::Struct(item) => fields_of(&item.fields),
     };
     let fields = field_texts(&fields);
-    quote!(.with_fields(&[#fields]))
+    let serde = match &task.kind {
+        Kind::Function(_) => TokenStream::new(),
+        Kind::Struct(item) => serde_texts(item),
+    };
+    let serde = (!serde.is_empty()).then(|| quote!(.with_serde(&[#serde])));
+    quote!(.with_fields(&[#fields]) #serde)
+}
+
+/// What `#[serde(..)]` says of a struct, by the empty name, and of each of its fields, as it is written.
+pub(crate) fn serde_texts(item: &syn::ItemStruct) -> TokenStream {
+    let of_fields = fields_of(&item.fields).into_iter().map(|(name, _)| name);
+    let attributes = item.fields.iter().map(|field| field.attrs.as_slice());
+    let named = [(String::new(), item.attrs.as_slice())].into_iter().chain(of_fields.zip(attributes));
+    let texts = named.filter_map(|(name, attributes)| {
+        let said: Vec<String> = attributes
+            .iter()
+            .filter(|attribute| attribute.path().is_ident("serde"))
+            .filter_map(|attribute| attribute.meta.require_list().ok())
+            .map(|list| crate::arms::written::written(list.tokens.clone()))
+            .collect();
+        let said = said.join(", ");
+        (!said.is_empty()).then(|| quote!((#name, #said)))
+    });
+    quote!(#(#texts),*)
 }
 
 /// The fields of a struct; those of a tuple struct have numbers.
@@ -403,7 +426,7 @@ pub(crate) fn fields_of(fields: &syn::Fields) -> Vec<(String, &Type)> {
 
 pub(crate) fn field_texts(fields: &[(String, &Type)]) -> TokenStream {
     let texts = fields.iter().map(|(name, of)| {
-        let of = crate::arms::written::written(of.to_token_stream());
+        let of = crate::arms::written::written_type(of);
         quote!((#name, #of))
     });
     quote!(#(#texts),*)

@@ -7,7 +7,7 @@ use quote::ToTokens as _;
 
 use super::attribute::model as attribute;
 use super::block::model::{Does, Workflow};
-use crate::arms::written::written;
+use crate::arms::written::{written, written_type};
 use crate::arms::{After, Arm, Linked, TargetKind, last_word};
 
 /// A flow chart, line by line.
@@ -86,7 +86,7 @@ pub(crate) fn of_block(workflow: &Workflow) -> String {
         let label = match &step.does {
             Does::Work { path, is_alias: true } => format!("{name} = {}", written(path.to_token_stream())),
             Does::Work { .. } => name,
-            Does::Wait { of, .. } => format!("wait {name}: {}", written(of.to_token_stream())),
+            Does::Wait { of, .. } => format!("wait {name}: {}", written_type(of)),
         };
         chart.node(number, &label);
     }

@@ -59,6 +59,8 @@ pub struct TaskEntry {
     pub edges: &'static [EdgeEntry],
     /// The fields of its payload, each with its type as it was written.
     pub fields: &'static [(&'static str, &'static str)],
+    /// What `#[serde(..)]` says of the payload, by field; of all of it, by the empty name.
+    pub serde: &'static [(&'static str, &'static str)],
     /// Names that it had in earlier versions.
     pub was: &'static [&'static str],
     pub(crate) run: Runner,
@@ -80,6 +82,7 @@ impl TaskEntry {
             needs,
             edges,
             fields: &[],
+            serde: &[],
             was: &[],
             run: attempt_runner::<T, R>,
         }
@@ -89,6 +92,12 @@ impl TaskEntry {
     #[must_use]
     pub const fn with_fields(self, fields: &'static [(&'static str, &'static str)]) -> Self {
         Self { fields, ..self }
+    }
+
+    /// This is how serde stores them.
+    #[must_use]
+    pub const fn with_serde(self, serde: &'static [(&'static str, &'static str)]) -> Self {
+        Self { serde, ..self }
     }
 
     /// It had these names before.
@@ -107,6 +116,7 @@ impl TaskEntry {
             needs: Vec::new,
             edges,
             fields: &[],
+            serde: &[],
             was: &[],
             run: end_runner::<W, R>,
         }
@@ -267,7 +277,7 @@ pub struct JoinEntry {
     /// Its name: that of the step that follows.
     pub name: &'static str,
     /// The members' steps, and whether each is an `each`.
-    pub members: &'static [(&'static str, bool)],
+    pub members: &'static [(&'static StepEntry, bool)],
     /// Whether the members may fail, and come as `Result`s.
     pub settled: bool,
     /// The step that follows.
@@ -283,6 +293,8 @@ pub struct EdgeEntry {
     pub to: Target,
     /// The pause before, as it was written.
     pub after: Option<&'static str>,
+    /// How many tasks of an `each` run at once, or how often a run may take the step.
+    pub limit: Option<u32>,
 }
 
 /// Where an edge leads.
@@ -323,10 +335,14 @@ pub struct WorkflowEntry {
     pub output: InitialOutput,
     /// Its steps.
     pub body: Body,
+    /// Its joins.
+    pub joins: &'static [&'static JoinEntry],
     /// Its own edges, for the attribute form.
     pub end: Option<TaskEntry>,
     /// The fields of its payload, each with its type as it was written.
     pub fields: &'static [(&'static str, &'static str)],
+    /// What `#[serde(..)]` says of the payload, by field; of all of it, by the empty name.
+    pub serde: &'static [(&'static str, &'static str)],
     /// What it promises, as it was written.
     pub promises: Option<&'static str>,
     /// Names that it had in earlier versions.
@@ -407,11 +423,11 @@ impl Registered {
 }
 
 impl WorkflowEntry {
-    /// What identifies the shape of the workflow: its version, its steps and edges, whatever machine asks.
+    /// What identifies the shape of the workflow: its version, its steps, edges, joins and limits, whatever machine asks.
     pub fn fingerprint(&self) -> u64 {
         *self.fingerprint.0.get_or_init(|| {
             // FNV-1a, 64 bits.
-            let text = format!("{}\0{}", self.version, self.graph().mermaid());
+            let text = format!("{}\0{}", crate::snapshot::section(self), self.graph().mermaid());
             text.bytes()
                 .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
         })

@@ -71,8 +71,9 @@ pub trait Store: Send + Sync + 'static {
     /// Keeps a running task's progress and log lines, if the claim still holds.
     fn note(&self, claim: Claim, notes: Notes) -> Reply<()>;
 
-    /// Gives a run a value from outside, for the step that waits for it now or later.
-    fn signal(&self, run: RunId, step: String, value: Vec<u8>) -> Reply<SignalOutcome>;
+    /// Gives a run a value from outside, for the step that waits for it now or later, by its name of today or by one
+    /// that it had.
+    fn signal(&self, run: RunId, step: String, was: &'static [&'static str], value: Vec<u8>) -> Reply<SignalOutcome>;
 
     /// Holds a run: what runs ends and is kept, nothing new of it starts. Says whether it was running.
     fn pause(&self, run: RunId) -> Reply<bool>;

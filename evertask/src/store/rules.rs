@@ -351,6 +351,7 @@ mod tests {
             cancel_routed: false,
             wait: None,
             visits: None,
+            was: &[],
         })
     }
 

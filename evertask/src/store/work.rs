@@ -37,6 +37,16 @@ pub struct NewTask {
     pub wait: Option<Wait>,
     /// How many tasks of its step a run may have; one more fails the run.
     pub visits: Option<u32>,
+    /// Names that its step had, under which signals, visits and arrivals may be kept.
+    pub was: &'static [&'static str],
+}
+
+impl NewTask {
+    /// The names of its step: that of today, then those that it had.
+    pub fn step_names(&self) -> impl Iterator<Item = &str> {
+        let today = self.of.as_ref().and_then(|of| of.step.as_deref());
+        today.into_iter().chain(self.was.iter().copied())
+    }
 }
 
 /// What a task waits for.
@@ -84,7 +94,7 @@ pub struct NewEach {
 /// A member of a join has ended. The transaction that sees the last member arrive adds the joined task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrival {
-    /// The join's name, unique in its workflow.
+    /// The join's name, unique in its workflow: that of the step that follows. It had the names that the step had.
     pub join: Cow<'static, str>,
     /// Which member has arrived, by its place in `members`.
     pub member: u32,
@@ -101,8 +111,17 @@ pub struct Arrival {
 pub struct Member {
     /// Its step.
     pub step: Cow<'static, str>,
+    /// Names that the step had, under which its tasks may be kept.
+    pub was: &'static [&'static str],
     /// Whether it is the array of the outputs of an `each`, in the order of the items.
     pub each: bool,
+}
+
+impl Member {
+    /// The names of its step: that of today, then those that it had.
+    pub fn step_names(&self) -> impl Iterator<Item = &str> {
+        [&*self.step].into_iter().chain(self.was.iter().copied())
+    }
 }
 
 /// A run to add, with its first task.

@@ -64,5 +64,6 @@ pub(crate) fn end_task(ending: &Ending<'_>) -> NewTask {
         cancel_routed: false,
         wait: None,
         visits: None,
+        was: &[],
     }
 }

@@ -48,7 +48,7 @@ impl<'a> Next<'a> {
     /// A step of the workflow block follows.
     pub fn step<T: Task>(&mut self, step: &'static StepEntry, payload: &T, edge: Edge) -> Result<(), RouteError> {
         let mut task = self.draft(step.name, edge.after).task(payload, self.of(step))?;
-        task.cancel_routed = step.on_cancel;
+        (task.cancel_routed, task.was) = (step.on_cancel, step.was);
         task.visits = edge.limit;
         self.follow.work.push(NewWork::Task(task));
         Ok(())
@@ -68,7 +68,7 @@ impl<'a> Next<'a> {
         let tasks = payloads.into_iter().enumerate().map(|(item, payload)| {
             let draft = Draft { id: derive(id, "item", item), ..draft.clone() };
             let mut task = draft.task(&payload, of.clone())?;
-            task.cancel_routed = step.on_cancel;
+            (task.cancel_routed, task.was) = (step.on_cancel, step.was);
             Ok(task)
         });
         let tasks = tasks.collect::<Result<Vec<_>, CodecError>>()?;
@@ -149,7 +149,7 @@ impl<'a> Next<'a> {
     fn arrival(&self, join: &'static JoinEntry, member: u32) -> Arrival {
         let mut then = self.draft(join.name, None).bare(join.then, self.of(join.then));
         then.id = derive(self.parent.uuid(), "join", usize::try_from(member).unwrap_or(0)).into();
-        let members = join.members.iter().map(|&(step, each)| Member { step: Cow::Borrowed(step), each });
+        let members = join.members.iter().map(|&(step, each)| Member { step: step.name.into(), was: step.was, each });
         Arrival { join: join.name.into(), member, members: members.collect(), settled: join.settled, then }
     }
 
@@ -208,6 +208,7 @@ impl Draft {
             cancel_routed: entry.on_cancel,
             wait: None,
             visits: None,
+            was: &[],
         })
     }
 
@@ -229,6 +230,7 @@ impl Draft {
             cancel_routed: step.on_cancel,
             wait: None,
             visits: None,
+            was: step.was,
         }
     }
 
@@ -246,7 +248,7 @@ impl Draft {
         let draft = Self { id: derive(self.id, edge, 0), key: None, parent: None, ..self.clone() };
         let mut first = draft.task(first, Some(of))?;
         if let Some(step) = step {
-            first.cancel_routed = step.on_cancel;
+            (first.cancel_routed, first.was) = (step.on_cancel, step.was);
         }
         Ok(NewRun {
             id,

@@ -72,19 +72,25 @@ impl<S> Step for Signal<S> {
 #[derive(Debug)]
 pub struct SignalKey<W, V> {
     step: &'static str,
+    was: &'static [&'static str],
     of: PhantomData<fn() -> (W, V)>,
 }
 
 impl<W, V> SignalKey<W, V> {
-    /// The signal that this step waits for.
+    /// The signal that this step waits for, which had these names before.
     #[doc(hidden)]
-    pub const fn new(step: &'static str) -> Self {
-        Self { step, of: PhantomData }
+    pub const fn new(step: &'static str, was: &'static [&'static str]) -> Self {
+        Self { step, was, of: PhantomData }
     }
 
     /// The step's name.
     pub const fn step(&self) -> &'static str {
         self.step
+    }
+
+    /// Names that the step had in earlier versions.
+    pub const fn was(&self) -> &'static [&'static str] {
+        self.was
     }
 }
 

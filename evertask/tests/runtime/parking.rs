@@ -114,6 +114,7 @@ impl NewName {
             cancel_routed: false,
             wait: None,
             visits: None,
+            was: &[],
         };
         dispatcher.store().dispatch(vec![evertask::store::NewWork::Task(work)]).await.unwrap();
     }

@@ -9,7 +9,7 @@ use crate::arms::expand::{Scope, Source, route};
 use crate::arms::target::{made_of, pause};
 use crate::arms::{Linked, Payload, aliases, pattern};
 use crate::names::{self, at};
-use crate::task::expand::{constructor, field_texts, fields_of};
+use crate::task::expand::{constructor, field_texts, fields_of, serde_texts};
 use crate::workflow::implement::{follower, implement_workflow, work};
 use crate::workflow::picture::of_attribute;
 
@@ -151,6 +151,7 @@ fn entry(workflow: &Workflow, scope: &Scope<'_>) -> Option<TokenStream> {
     let (_, to, _) = workflow.start()?;
     let function = names::entry();
     let (fields, was) = (field_texts(&fields_of(&workflow.item.fields)), &workflow.options.was);
+    let serde = serde_texts(&workflow.item);
     let (first, at_first) = (names::first(to.first), krate.at(to.first));
     let registered = quote_spanned!(to.first=> <#first as #at_first::Work>::registered);
     let location = quote!(#private::Location { file: ::core::file!(), line: ::core::line!() });
@@ -170,8 +171,10 @@ fn entry(workflow: &Workflow, scope: &Scope<'_>) -> Option<TokenStream> {
             timeout: #timeout,
             output: #private::InitialOutput::Input,
             body: #private::Body::Chain(#registered),
+            joins: &[],
             end: #end,
             fields: &[#fields],
+            serde: &[#serde],
             promises: ::core::option::Option::None,
             was: &[#(#was),*],
             fingerprint: #private::Fingerprint::NEW,

@@ -11,7 +11,7 @@ use super::model::{Does, Join, Step, Workflow};
 use crate::arms::edges::edges;
 use crate::arms::expand::{Arrives, PastStep, Promise, Scope, Source, StepFacts, route};
 use crate::arms::target::pause;
-use crate::arms::written::written;
+use crate::arms::written::written_type;
 use crate::arms::{Linked, Past, last_word};
 use crate::names;
 use crate::task::expand::{codec, field_texts, implement, was};
@@ -153,7 +153,9 @@ fn step_items(workflow: &Workflow, scope: &Scope<'_>, number: usize, step: &Step
         let then = workflow.name_of(join.then.number);
         let on = if join.settled { "settled" } else { "on_ok" };
         let none = quote!(::core::option::Option::None);
-        edges.extend(quote!(#private::EdgeEntry { on: #on, to: #private::Target::Join(#then), after: #none },));
+        edges.extend(quote!(
+            #private::EdgeEntry { on: #on, to: #private::Target::Join(#then), after: #none, limit: #none },
+        ));
     }
     let of = quote_spanned!(span=> #private::StepEntry::step::<#work, #route_name>);
     let mut value = quote!(#of(#name, &[#edges]));
@@ -166,7 +168,7 @@ fn step_items(workflow: &Workflow, scope: &Scope<'_>, number: usize, step: &Step
     }
     value.extend(was(&step.was));
     if let Does::Wait { of, patience, .. } = &step.does {
-        let text = written(of.to_token_stream());
+        let text = written_type(of);
         value.extend(quote!(.with_value(#text)));
         if let Some(patience) = patience {
             let patience = scope.duration(patience);
@@ -204,8 +206,8 @@ fn join_item(workflow: &Workflow, number: usize, join: &Join) -> TokenStream {
     let (entry, then) = (names::join(number, Span::mixed_site()), names::step(join.then.number, Span::mixed_site()));
     let (name, settled) = (workflow.name_of(join.then.number), join.settled);
     let members = join.members.iter().map(|member| {
-        let (name, is_each) = (workflow.name_of(member.step), member.is_each);
-        quote!((#name, #is_each))
+        let (step, is_each) = (names::step(member.step, Span::mixed_site()), member.is_each);
+        quote!((&#step, #is_each))
     });
     quote! {
         static #entry: #private::JoinEntry = #private::JoinEntry {
@@ -247,13 +249,13 @@ fn signals(workflow: &Workflow) -> TokenStream {
         .iter()
         .filter_map(|step| {
             let Does::Wait { of, .. } = &step.does else { return None };
-            let (key, stored) = (&step.name, step.stored_name());
+            let (key, stored, was) = (&step.name, step.stored_name(), &step.was);
             let private = workflow.krate.private(key.span());
             let doc = format!("The signal that the step `{stored}` of a run waits for: `dispatcher.signal(run.id(), {name}::{key}, &value)`.");
             Some(quote_spanned! {key.span()=>
                 #[doc = #doc]
                 #[allow(non_upper_case_globals, private_interfaces, dead_code)]
-                #visibility const #key: #private::SignalKey<Self, #of> = #private::SignalKey::new(#stored);
+                #visibility const #key: #private::SignalKey<Self, #of> = #private::SignalKey::new(#stored, &[#(#was),*]);
             })
         })
         .collect();
@@ -346,13 +348,14 @@ fn entry(workflow: &Workflow, scope: &Scope<'_>) -> TokenStream {
     let output = if workflow.output.is_some() { quote!(Promised) } else { quote!(Unit) };
     let fields = field_texts(&[("0".to_owned(), &workflow.input)]);
     let promises = if let Some(output) = &workflow.output {
-        let output = written(output.to_token_stream());
+        let output = written_type(output);
         quote!(::core::option::Option::Some(#output))
     } else {
         quote!(::core::option::Option::None)
     };
     let was = &workflow.options.was;
     let steps = (0..workflow.steps.len()).map(|number| names::step(number, Span::mixed_site()));
+    let joins = (0..workflow.joins.len()).map(|number| names::join(number, Span::mixed_site()));
     quote! {
         static ENTRY: #private::WorkflowEntry = #private::WorkflowEntry {
             name: #name,
@@ -361,8 +364,10 @@ fn entry(workflow: &Workflow, scope: &Scope<'_>) -> TokenStream {
             timeout: #timeout,
             output: #private::InitialOutput::#output,
             body: #private::Body::Block(&[#(&#steps),*]),
+            joins: &[#(&#joins),*],
             end: ::core::option::Option::None,
             fields: &[#fields],
+            serde: &[],
             promises: #promises,
             was: &[#(#was),*],
             fingerprint: #private::Fingerprint::NEW,

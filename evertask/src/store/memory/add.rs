@@ -8,7 +8,7 @@ use crate::store::{
     Dispatched, Got, NewEach, NewRun, NewTask, NewWork, RunRecord, RunState, StepOf, StoreError, TaskState, Wait,
 };
 
-use super::state::{FOR_EVER, Kind, Row, RunRow, State};
+use super::state::{FOR_EVER, Kind, Row, RunRow, State, StepRow};
 use super::waits::Group;
 
 /// How a task is added, apart from what it is.
@@ -74,7 +74,9 @@ impl State {
         let is_undo = wait == Some(Wait::Undo);
         let mut run_at = new.at.unwrap_or_else(|| self.now.plus(new.delay));
         if let (None, Some(Wait::Signal), Some(run), Some(step)) = (wait, new.wait, run, &step) {
-            let kept = self.runs.get_mut(&run).and_then(|run| run.signals.get_mut(&**step)?.take());
+            let mut names = [&**step].into_iter().chain(new.was.iter().copied());
+            let run = self.runs.get_mut(&run);
+            let kept = run.and_then(|run| names.find_map(|name| run.signals.get_mut(name)?.take()));
             if let Some(value) = kept {
                 (new.payload, got, run_at) = (value, Some(Got::Signal), self.now);
             } else if new.at.is_none() && new.delay.is_zero() {
@@ -156,7 +158,9 @@ impl State {
     fn is_one_too_many(&mut self, new: &NewTask) -> bool {
         let Some(StepOf { run, step: Some(step), .. }) = &new.of else { return false };
         let had = self.runs.get(run).map_or(0, |row| {
-            let same = row.steps.iter().filter(|had| self.kinds.get(had.kind).step.as_deref() == Some(step));
+            let name = |had: &StepRow| self.kinds.get(had.kind).step.as_deref();
+            let same =
+                row.steps.iter().filter(|had| name(had).is_some_and(|name| new.step_names().any(|of| of == name)));
             same.map(|had| had.visits).sum()
         });
         match new.visits {

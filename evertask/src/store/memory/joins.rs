@@ -22,7 +22,12 @@ impl State {
         }
         let Some(run) = self.runs.get_mut(&id).filter(|run| rules::goes_on(run.record.state)) else { return };
         let Arrival { join, member, members, settled, then } = arrival;
+        // Who arrived under a name that the join had.
+        let before: Vec<_> = then.was.iter().filter_map(|was| run.joins.remove(*was)).flatten().collect();
         let arrived = run.joins.entry(join.clone().into_owned()).or_default();
+        for (member, group) in before {
+            arrived.entry(member).or_insert(group);
+        }
         arrived.insert(member, group);
         if !(0..).zip(&members).all(|(member, _)| arrived.contains_key(&member)) {
             return;
@@ -42,7 +47,8 @@ impl State {
             return Brought::Each(tasks.iter().filter_map(|&id| self.outcome(id)).collect());
         }
         let last = |step: &StepRow| if settled { step.ended } else { step.succeeded };
-        Brought::One(self.last(run, &member.step, last).and_then(|id| self.outcome(id)))
+        let found = member.step_names().find_map(|step| self.last(run, step, last));
+        Brought::One(found.and_then(|id| self.outcome(id)))
     }
 
     /// The last task of a step of a run, by arrival.

@@ -284,8 +284,8 @@ impl Store for MemoryStore {
         })
     }
 
-    fn signal(&self, run: RunId, step: String, value: Vec<u8>) -> Reply<SignalOutcome> {
-        self.verb(|state| Ok(state.signal(run, step, value)))
+    fn signal(&self, run: RunId, step: String, was: &'static [&'static str], value: Vec<u8>) -> Reply<SignalOutcome> {
+        self.verb(|state| Ok(state.signal(run, step, was, value)))
     }
 
     fn pause(&self, run: RunId) -> Reply<bool> {

@@ -22,6 +22,7 @@ fn task(delay: Duration) -> NewWork {
         cancel_routed: false,
         wait: None,
         visits: None,
+        was: &[],
     })
 }
 

@@ -54,17 +54,18 @@ impl State {
         }
     }
 
-    pub(super) fn signal(&mut self, id: RunId, step: String, value: Vec<u8>) -> SignalOutcome {
+    pub(super) fn signal(&mut self, id: RunId, step: String, was: &[&str], value: Vec<u8>) -> SignalOutcome {
         let now = self.now;
         let run = self.runs.get(&id);
         let waits = run.and_then(|run| {
             let live = run.live.iter().filter_map(|id| self.tasks.get(id));
             let waiting = live.filter(|row| {
-                row.wait == Some(Wait::Signal) && self.kinds.get(row.kind).step.as_deref() == Some(&*step)
+                let at = self.kinds.get(row.kind).step.as_deref();
+                row.wait == Some(Wait::Signal) && at.is_some_and(|at| at == step || was.contains(&at))
             });
             waiting.min_by_key(|row| row.number).map(|row| row.id)
         });
-        let before = run.is_some_and(|run| run.signals.contains_key(&step));
+        let before = run.is_some_and(|run| run.signals.keys().any(|name| *name == step || was.contains(&&**name)));
         let outcome = rules::signal(run.map(|run| run.record.state), waits.is_some(), before);
         match (outcome, self.runs.get_mut(&id)) {
             (SignalOutcome::Kept, Some(run)) => {

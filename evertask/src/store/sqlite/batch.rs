@@ -114,8 +114,8 @@ impl<'a, 'c> Batch<'a, 'c> {
             Request::Cancel(ask) => ask.answer = Some(self.cancel(&ask.about)?),
             Request::Note(ask) => ask.answer = Some(self.note(ask.about.0, &ask.about.1)?),
             Request::Signal(ask) => {
-                let (run, step, value) = &ask.about;
-                ask.answer = Some(self.signal(*run, step, value)?);
+                let (run, step, was, value) = &ask.about;
+                ask.answer = Some(self.signal(*run, step, was, value)?);
             }
             Request::Pause(ask) => ask.answer = Some(self.pause(ask.about)?),
             Request::Resume(ask) => ask.answer = Some(self.resume(ask.about)?),

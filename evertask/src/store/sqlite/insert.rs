@@ -39,6 +39,8 @@ struct Spot<'t> {
     worker: Option<WorkerId>,
     payload: Cow<'t, [u8]>,
     got: Option<Got>,
+    /// The name under which the signal was kept that it got.
+    signal: Option<&'t str>,
 }
 
 /// What became of one task to add.
@@ -57,9 +59,7 @@ impl Batch<'_, '_> {
             Added::New(seq) => seq,
             Added::Existing(id) => return Ok(Dispatched { id: id.into(), existing: true }),
         };
-        if spot.got == Some(Got::Signal)
-            && let Some((run, step)) = signal::place(task)
-        {
+        if let (Some(step), Some(run)) = (spot.signal, signal::place(task)) {
             self.use_signal(run, step)?;
         }
         if let Some(worker) = spot.worker {
@@ -82,13 +82,15 @@ impl Batch<'_, '_> {
             worker: None,
             payload: Cow::Borrowed(with.joined.unwrap_or(&task.payload)),
             got: with.joined.map(|_| Got::Join),
+            signal: None,
         };
         if spot.wait.is_none()
             && task.wait == Some(Wait::Signal)
-            && let Some((run, step)) = signal::place(task)
+            && let Some(run) = signal::place(task)
         {
-            if let Some(value) = self.kept_signal(run, step)? {
+            if let Some((step, value)) = self.kept_signal(run, task)? {
                 (spot.payload, spot.got, spot.run_at) = (value.into(), Some(Got::Signal), now);
+                spot.signal = Some(step);
             } else if task.at.is_none() && task.delay.is_zero() {
                 // One that waits for ever is not among what becomes due.
                 (spot.wait, spot.run_at) = (Some(Wait::Signal), i64::MAX);

@@ -27,6 +27,11 @@ impl Batch<'_, '_> {
         worker: Option<WorkerId>,
     ) -> Outcome<Option<FailureReport>> {
         let run = Id(row.id.uuid());
+        for was in arrival.then.was {
+            self.conn.prepare_cached(sql::RENAME_JOIN)?.execute(params![run, arrival.join, was])?;
+            let twice = self.conn.prepare_cached(sql::CLEAR_JOIN)?.execute(params![run, was])?;
+            row.arrivals -= i64::try_from(twice).unwrap_or(i64::MAX);
+        }
         let values = params![run, arrival.join, arrival.member, group.map(Id)];
         if self.conn.prepare_cached(sql::ARRIVE)?.execute(values)? > 0 {
             row.arrivals += 1;
@@ -64,17 +69,22 @@ impl Batch<'_, '_> {
         if member.each {
             let Some(group) = group else { return Ok(Brought::Each(Vec::new())) };
             let mut find = self.conn.prepare_cached(sql::OF_GROUP)?;
-            let mut rows = find.query(params![run, member.step, Id(group)])?;
             let mut outcomes = Vec::new();
-            while let Some(row) = rows.next()? {
-                outcomes.extend(outcome(row)?);
+            for step in member.step_names() {
+                let mut rows = find.query(params![run, step, Id(group)])?;
+                while let Some(row) = rows.next()? {
+                    outcomes.extend(outcome(row)?);
+                }
             }
             return Ok(Brought::Each(outcomes));
         }
         let mut find = self.conn.prepare_cached(if settled { sql::LAST_ENDED } else { sql::LAST_SUCCEEDED })?;
-        let mut rows = find.query(params![run, member.step])?;
-        let found = rows.next()?.map(outcome).transpose()?;
-        Ok(Brought::One(found.flatten()))
+        for step in member.step_names() {
+            if let Some(row) = find.query(params![run, step])?.next()? {
+                return Ok(Brought::One(outcome(row)?));
+            }
+        }
+        Ok(Brought::One(None))
     }
 }
 

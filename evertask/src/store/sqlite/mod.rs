@@ -190,8 +190,8 @@ impl Store for SqliteStore {
         self.ask(Request::Note, (claim, notes))
     }
 
-    fn signal(&self, run: RunId, step: String, value: Vec<u8>) -> Reply<SignalOutcome> {
-        self.ask(Request::Signal, (run, step, value))
+    fn signal(&self, run: RunId, step: String, was: &'static [&'static str], value: Vec<u8>) -> Reply<SignalOutcome> {
+        self.ask(Request::Signal, (run, step, was, value))
     }
 
     fn pause(&self, run: RunId) -> Reply<bool> {

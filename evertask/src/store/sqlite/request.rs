@@ -9,6 +9,9 @@ use crate::store::{
     StoreError, WorkerInfo,
 };
 
+/// A value for a step of a run, by its name of today and those that it had.
+type SignalGiven = (RunId, String, &'static [&'static str], Vec<u8>);
+
 /// One question: what it is about, its answer once there is one, and who asked.
 #[derive(Debug)]
 pub(super) struct Ask<Q, A> {
@@ -57,7 +60,7 @@ pub(super) enum Request {
     Reclaim(Ask<Vec<Peer>, Vec<TaskId>>),
     Cancel(Ask<Selection, Vec<(WorkId, CancelOutcome)>>),
     Note(Ask<(Claim, Notes), ()>),
-    Signal(Ask<(RunId, String, Vec<u8>), SignalOutcome>),
+    Signal(Ask<SignalGiven, SignalOutcome>),
     Pause(Ask<RunId, bool>),
     Resume(Ask<RunId, bool>),
     ResumeUndo(Ask<RunId, bool>),

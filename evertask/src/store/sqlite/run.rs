@@ -142,8 +142,11 @@ impl Batch<'_, '_> {
             let step = task.of.as_ref().and_then(|of| of.step.as_deref());
             let (Some(limit), Some(step)) = (task.visits, step) else { continue };
             let mut count = self.conn.prepare_cached(sql::VISITS)?;
-            let values = params![Id(run.uuid()), step, Id(task.id.uuid())];
-            let there: u32 = count.query_row(values, |row| row.get(0))?;
+            let mut there = 0_u32;
+            for step in task.step_names() {
+                let values = params![Id(run.uuid()), step, Id(task.id.uuid())];
+                there = there.saturating_add(count.query_row(values, |row| row.get(0))?);
+            }
             let more = steps.iter().find(|(name, _)| *name == step).map_or(0, |(_, more)| *more);
             if there.saturating_add(more) >= limit {
                 return Ok(Some(rules::too_many_visits(run, step, limit)));

@@ -12,10 +12,10 @@ use crate::store::{NewTask, SignalOutcome};
 
 impl Batch<'_, '_> {
     /// Gives a run a value for one of its steps.
-    pub(super) fn signal(&mut self, run: RunId, step: &str, value: &[u8]) -> Outcome<SignalOutcome> {
+    pub(super) fn signal(&mut self, run: RunId, step: &str, was: &[&str], value: &[u8]) -> Outcome<SignalOutcome> {
         let state = self.run_row(run)?.map(|row| row.state);
         let is_open = state.is_some_and(|state| !state.is_terminal());
-        let waiting = if is_open { self.waits_for_signal(run, step)? } else { None };
+        let waiting = if is_open { self.waits_for_signal(run, step, was)? } else { None };
         let run = Id(run.uuid());
         let mut before = false;
         if let Some(seq) = waiting {
@@ -24,22 +24,35 @@ impl Batch<'_, '_> {
             self.use_signal(run, step)?;
             self.hold_task(seq)?;
         } else if is_open {
-            before = self.conn.prepare_cached(sql::KEEP_SIGNAL)?.execute(params![run, step, value])? == 0;
+            for was in was {
+                before |= self.conn.prepare_cached(sql::SIGNAL_THERE)?.exists(params![run, was])?;
+            }
+            before = before || self.conn.prepare_cached(sql::KEEP_SIGNAL)?.execute(params![run, step, value])? == 0;
         }
         Ok(rules::signal(state, waiting.is_some(), before))
     }
 
     /// The oldest that waits for it. One whose time is up waits no more.
-    fn waits_for_signal(&self, run: RunId, step: &str) -> Outcome<Option<i64>> {
+    fn waits_for_signal(&self, run: RunId, step: &str, was: &[&str]) -> Outcome<Option<i64>> {
         let mut find = self.conn.prepare_cached(sql::WAITS_FOR_SIGNAL)?;
-        let values = params![Id(run.uuid()), step, self.now.as_millis()];
-        Ok(find.query_row(values, |row| row.get(0)).optional()?)
+        let mut oldest: Option<i64> = None;
+        for step in [step].iter().chain(was) {
+            let values = params![Id(run.uuid()), step, self.now.as_millis()];
+            let found: Option<i64> = find.query_row(values, |row| row.get(0)).optional()?;
+            oldest = oldest.into_iter().chain(found).min();
+        }
+        Ok(oldest)
     }
 
-    /// The signal that came before its step.
-    pub(super) fn kept_signal(&self, run: Id, step: &str) -> Outcome<Option<Vec<u8>>> {
+    /// The signal that came before its step, and the name under which it is kept.
+    pub(super) fn kept_signal<'t>(&self, run: Id, task: &'t NewTask) -> Outcome<Option<(&'t str, Vec<u8>)>> {
         let mut find = self.conn.prepare_cached(sql::KEPT_SIGNAL)?;
-        Ok(find.query_row(params![run, step], |row| row.get(0)).optional()?)
+        for step in task.step_names() {
+            if let Some(value) = find.query_row(params![run, step], |row| row.get(0)).optional()? {
+                return Ok(Some((step, value)));
+            }
+        }
+        Ok(None)
     }
 
     /// The step has it.
@@ -49,8 +62,8 @@ impl Batch<'_, '_> {
     }
 }
 
-/// The run and the step that a task waits at.
-pub(super) fn place(task: &NewTask) -> Option<(Id, &str)> {
+/// The run that a task waits in, at a step.
+pub(super) fn place(task: &NewTask) -> Option<Id> {
     let of = task.of.as_ref()?;
-    Some((Id(of.run.uuid()), of.step.as_deref()?))
+    of.step.as_ref().map(|_| Id(of.run.uuid()))
 }

@@ -281,6 +281,8 @@ pub(super) const GIVE_SIGNAL: &str = "\
     WHERE seq = ?1 AND wait = 'signal'";
 /// A signal that nobody waits for yet is kept; the second is not.
 pub(super) const KEEP_SIGNAL: &str = "INSERT INTO signal (run, step, value) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+/// It came before, and was used or not.
+pub(super) const SIGNAL_THERE: &str = "SELECT 1 FROM signal WHERE run = ?1 AND step = ?2";
 /// A signal that came early.
 pub(super) const KEPT_SIGNAL: &str = "SELECT value FROM signal WHERE run = ?1 AND step = ?2 AND value IS NOT NULL";
 /// A run that has ended takes none.
@@ -314,6 +316,8 @@ pub(super) const ARRIVE: &str =
     "INSERT INTO arrival (run, name, member, group_id) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
 /// It arrives again before the others do: what it did last counts.
 pub(super) const ARRIVE_AGAIN: &str = "UPDATE arrival SET group_id = ?4 WHERE run = ?1 AND name = ?2 AND member = ?3";
+/// The join has a new name; who arrived under the old one, and not under the new one too, is kept.
+pub(super) const RENAME_JOIN: &str = "UPDATE OR IGNORE arrival SET name = ?2 WHERE run = ?1 AND name = ?3";
 /// Who has arrived.
 pub(super) const ARRIVED: &str = "SELECT member, group_id FROM arrival WHERE run = ?1 AND name = ?2";
 /// The round is over: the joined task is added by this transaction.

@@ -126,6 +126,7 @@ pub(super) fn task(name: &'static str) -> NewTask {
         cancel_routed: false,
         wait: None,
         visits: None,
+        was: &[],
     }
 }
 

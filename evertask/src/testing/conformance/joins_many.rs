@@ -193,7 +193,7 @@ fn brought(run: RunId, member: usize) -> String {
 }
 
 fn arrives(run: RunId, member: usize) -> Follow {
-    let members = BRANCHES.iter().map(|&step| Member { step: step.into(), each: false }).collect();
+    let members = BRANCHES.iter().map(|&step| Member { step: step.into(), was: &[], each: false }).collect();
     let then = NewTask { id: crate::id::derive(run.uuid(), "gather", member).into(), ..step(run, "gather") };
     let member = u32::try_from(member).unwrap();
     let arrival = Arrival { join: "gather".into(), member, members, settled: false, then };

@@ -42,6 +42,7 @@ mod pause;
 mod races;
 mod reads;
 mod recovery;
+mod renamed;
 mod run_cases;
 mod runs;
 mod settle;

@@ -81,7 +81,7 @@ pub(super) struct Join {
 }
 
 pub(super) fn join(run: RunId, members: &[&'static str]) -> Join {
-    let members = members.iter().map(|&step| Member { step: step.into(), each: false }).collect();
+    let members = members.iter().map(|&step| Member { step: step.into(), was: &[], each: false }).collect();
     Join { members, settled: false, then: NewTask { payload: Vec::new(), ..step(run, "gather") } }
 }
 
@@ -128,7 +128,19 @@ pub(super) fn payload(claimed: &Claimed) -> &str {
 
 impl Bench {
     pub(super) async fn signal(&self, run: RunId, step: &str, value: &str) -> SignalOutcome {
-        self.store.signal(run, step.to_owned(), value.as_bytes().to_vec()).await.expect("the signal is answered")
+        self.signal_renamed(run, step, &[], value).await
+    }
+
+    /// For a step that had other names.
+    pub(super) async fn signal_renamed(
+        &self,
+        run: RunId,
+        step: &str,
+        was: &'static [&'static str],
+        value: &str,
+    ) -> SignalOutcome {
+        let value = value.as_bytes().to_vec();
+        self.store.signal(run, step.to_owned(), was, value).await.expect("the signal is answered")
     }
 
     pub(super) async fn pause(&self, run: RunId) -> bool {

@@ -156,7 +156,7 @@ pub(super) async fn a_signal_against_its_time_out(bench: Bench) {
         let waits = NewTask { delay: secs(9), ..awaiting(run, "two") };
         worker.finish(claim, succeeded(then([waits]))).await;
         let (store, clock) = (Arc::clone(&bench.store), bench.clock.clone());
-        let signal = move || asked(store.signal(run, "two".to_owned(), b"1".to_vec()));
+        let signal = move || asked(store.signal(run, "two".to_owned(), &[], b"1".to_vec()));
         let (reply, ()) = against(round, signal, move || clock.advance(secs(9))).await;
         let outcome = reply.await.unwrap();
         let claimed = worker.claim().await;
@@ -179,7 +179,7 @@ pub(super) async fn a_signal_against_the_step_that_waits_for_it(bench: Bench) {
         let (run, claim) = first_step(&bench, &mut worker).await;
         let finished = Finished { claim, verdict: succeeded(then([awaiting(run, "two")])), notes: Notes::default() };
         let (signalling, settling, id) = (Arc::clone(&bench.store), Arc::clone(&bench.store), worker.id);
-        let signal = move || asked(signalling.signal(run, "two".to_owned(), b"1".to_vec()));
+        let signal = move || asked(signalling.signal(run, "two".to_owned(), &[], b"1".to_vec()));
         let settle = move || settling.settle(id, vec![finished], Vec::new());
         let (reply, ()) = against(round, signal, settle).await;
         let outcome = reply.await.unwrap();

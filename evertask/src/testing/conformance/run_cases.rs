@@ -251,6 +251,17 @@ macro_rules! __conformance_run_cases {
                 the_outer_run_goes_on_from_a_moved_undo_that_failed,
                 what_was_moved_is_listed_by_when_it_came,
             }
+            renamed {
+                a_signal_reaches_who_waits_under_an_earlier_name,
+                the_oldest_under_any_of_its_names_gets_it,
+                a_signal_kept_under_an_earlier_name_is_for_its_step,
+                a_join_finds_members_under_earlier_names,
+                a_member_that_ran_under_both_names_gives_what_it_did_last,
+                a_join_finds_items_under_an_earlier_name,
+                who_arrived_at_a_join_of_an_earlier_name_has_arrived,
+                who_arrived_under_both_names_has_arrived_once,
+                visits_under_an_earlier_name_count,
+            }
             earlier {
                 it_gives_the_input_and_the_outputs_in_the_order_asked,
                 the_last_by_arrival_counts,

@@ -290,8 +290,8 @@ pub(super) async fn a_failure_ends_a_step_that_waits(bench: Bench) {
 pub(super) async fn a_value_is_kept_byte_for_byte(bench: Bench) {
     let value: Vec<u8> = (0..=255_u8).cycle().take(1 << 20).collect();
     let (run, id, _worker) = waits(&bench, |task| task).await;
-    bench.store.signal(run, "two".to_owned(), value.clone()).await.unwrap();
-    bench.store.signal(run, "dré 🦀\0".to_owned(), value.clone()).await.unwrap();
+    bench.store.signal(run, "two".to_owned(), &[], value.clone()).await.unwrap();
+    bench.store.signal(run, "dré 🦀\0".to_owned(), &[], value.clone()).await.unwrap();
     assert_eq!(bench.task(id).await.payload, value);
 }
 
@@ -351,7 +351,7 @@ async fn two_at_once(bench: &Bench, run: RunId) -> Vec<SignalOutcome> {
     let store = bench.store.clone();
     on_threads(2, move |number| {
         let value = number.to_string().into_bytes();
-        let reply = super::bench::asked(store.signal(run, "two".to_owned(), value));
+        let reply = super::bench::asked(store.signal(run, "two".to_owned(), &[], value));
         async { reply.await.unwrap() }
     })
     .await

@@ -102,6 +102,7 @@ fn task(name: &'static str) -> NewTask {
         cancel_routed: false,
         wait: None,
         visits: None,
+        was: &[],
     }
 }
 

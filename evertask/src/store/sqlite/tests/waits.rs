@@ -24,7 +24,7 @@ fn report() -> FailureReport {
 }
 
 fn arrival(run: RunId, member: u32) -> Arrival {
-    let members = ["pack", "send"].map(|step| Member { step: step.into(), each: false }).into();
+    let members = ["pack", "send"].map(|step| Member { step: step.into(), was: &[], each: false }).into();
     Arrival { join: "both".into(), member, members, settled: false, then: step(run, "send") }
 }
 
@@ -41,7 +41,7 @@ async fn a_signal_of_another_process_is_claimed_here() {
     crew.ends(&here, claim, done([waiting.clone()]));
     crew.settled().await;
     crew.got_nothing(&here).await;
-    assert_eq!(there.signal(id, "send".to_owned(), b"7".to_vec()).await.unwrap(), SignalOutcome::Delivered);
+    assert_eq!(there.signal(id, "send".to_owned(), &[], b"7".to_vec()).await.unwrap(), SignalOutcome::Delivered);
     let claimed = crew.claimed().await;
     assert_eq!((claimed[0].claim.id, claimed[0].payload.as_slice()), (waiting.id, b"7".as_slice()));
     assert_sound(&here).await;
