@@ -44,8 +44,9 @@ pub struct Dispatcher {
 
 impl Dispatcher {
     /// Opens a store: `"sqlite:orders.db"` for one file, which is made if it is not there, or `"memory:"` for
-    /// work that is gone when the process ends.
-    #[cfg_attr(not(feature = "sqlite"), allow(clippy::unused_async))]
+    /// work that is gone when the process ends, or `"postgres://user:password@host/database"` for a schema of a
+    /// database that many nodes share; what else the URL may say is with `PostgresStore::open`.
+    #[cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(clippy::unused_async))]
     pub async fn open(url: &str) -> Result<Self, OpenError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         match url.split_once(':') {
@@ -58,6 +59,12 @@ impl Dispatcher {
                     tokio::task::spawn_blocking(move || crate::store::SqliteStore::open(&path, clock)).await
                 };
                 let store = opened.map_err(|_| StoreError::Closed)??;
+                Ok(Self::with_store(Arc::new(store), clock))
+            }
+            #[cfg(feature = "postgres")]
+            Some(("postgres" | "postgresql", _)) => {
+                let store = crate::store::PostgresStore::open(url).await?;
+                let clock = store.clock();
                 Ok(Self::with_store(Arc::new(store), clock))
             }
             _ => Err(OpenError::Url { url: url.to_owned() }),
@@ -223,7 +230,10 @@ impl fmt::Debug for Dispatcher {
 #[non_exhaustive]
 pub enum OpenError {
     /// The URL names no store of this build.
-    #[error("`{url}` names no store: write `sqlite:orders.db` (feature `sqlite`) or `memory:`")]
+    #[error(
+        "`{url}` names no store: write `sqlite:orders.db` (feature `sqlite`), `postgres://…` (feature \
+             `postgres`) or `memory:`"
+    )]
     Url {
         /// The URL.
         url: String,

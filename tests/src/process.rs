@@ -15,12 +15,28 @@ const PATIENCE: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub struct Place {
     folder: tempfile::TempDir,
+    server: Option<String>,
 }
 
 impl Place {
     /// A new one.
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self { folder: tempfile::tempdir().unwrap(), server: None }
+    }
+
+    /// A new one, whose store is on a PostgreSQL server.
+    pub fn on_server(url: &str) -> Self {
+        Self { server: Some(url.to_owned()), ..Self::new() }
+    }
+
+    /// The URL of the store.
+    pub fn store(&self) -> String {
+        self.server.clone().unwrap_or_else(|| format!("sqlite:{}", self.database().display()))
+    }
+
+    /// Whether the store is a file of this place.
+    pub fn is_file(&self) -> bool {
+        self.server.is_none()
     }
 
     /// The database.
@@ -57,8 +73,11 @@ impl Program {
     /// Starts it on a place. It is told where to die, if anywhere.
     pub fn start(program: &str, place: &Place, arguments: &[&str], crash_at: Option<&str>) -> Self {
         let mut command = Command::new(program);
-        let paths = [("--db", place.database()), ("--witness", place.witness()), ("--acked", place.acked())];
-        command.args(arguments).args(paths.iter().flat_map(|(option, path)| [Path::new(option), path.as_path()]));
+        let paths = [("--witness", place.witness()), ("--acked", place.acked())];
+        command
+            .args(arguments)
+            .args(["--store", &place.store()])
+            .args(paths.iter().flat_map(|(option, path)| [Path::new(option), path.as_path()]));
         command.env_remove("EVERTASK_CRASH_AT").stdin(Stdio::piped()).stdout(Stdio::piped());
         if let Some(point) = crash_at {
             command.env("EVERTASK_CRASH_AT", point);

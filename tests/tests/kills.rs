@@ -1,4 +1,4 @@
-//! Three workers on one file, of which one is killed again and again in the middle of its work; and the program
+//! Three workers on one store, of which one is killed again and again in the middle of its work; and the program
 //! that dispatches, too.
 
 #![allow(clippy::unwrap_used)]
@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use evertask::Dispatcher;
+use evertask::testing::postgres::Server;
 use evertask_tests::check::{Faults, Reference, check};
 use evertask_tests::process::{Place, Program};
 use evertask_tests::record::idle;
@@ -21,15 +22,24 @@ const FEWEST_KILLS: u32 = 25;
 
 #[test]
 fn nothing_is_lost_or_doubled_when_workers_are_killed() {
+    kill_again_and_again(&Place::new());
+}
+
+#[test]
+fn nothing_is_lost_or_doubled_when_workers_are_killed_on_a_server() {
+    let server = Server::start().unwrap();
+    kill_again_and_again(&Place::on_server(&server.url()));
+}
+
+fn kill_again_and_again(place: &Place) {
     let (seed, kills) = (seed(), rounds(FEWEST_KILLS).max(FEWEST_KILLS));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let reference = runtime.block_on(Reference::run());
-    let place = Place::new();
     let seed_word = seed.to_string();
     let start = |mode: &str| {
         let slots = SLOTS.to_string();
         let arguments = [mode, "--seed", &seed_word, "--lease", "600ms", "--slots", &slots];
-        Program::start(WORKER, &place, &arguments, None)
+        Program::start(WORKER, place, &arguments, None)
     };
 
     let begun = Instant::now();
@@ -60,7 +70,7 @@ fn nothing_is_lost_or_doubled_when_workers_are_killed() {
     let killed_for = begun.elapsed();
     assert!(producer.finish().success(), "the producer failed");
     runtime.block_on(async {
-        let dispatcher = Dispatcher::open(&format!("sqlite:{}", place.database().display())).await.unwrap();
+        let dispatcher = Dispatcher::open(&place.store()).await.unwrap();
         idle(&dispatcher).await.unwrap();
         dispatcher.close().await.unwrap();
     });
@@ -68,7 +78,7 @@ fn nothing_is_lost_or_doubled_when_workers_are_killed() {
         let status = worker.finish();
         assert!(status.success(), "a worker that was not killed ended with {status}");
     }
-    let findings = runtime.block_on(check(&place, &reference, Faults { kills, slots: SLOTS }));
+    let findings = runtime.block_on(check(place, &reference, Faults { kills, slots: SLOTS }));
     println!(
         "seed {seed}: {kills} kills in {:.1} s, {busy} of a busy worker; {producers_killed} producers killed; all done after {:.1} s",
         killed_for.as_secs_f64(),
@@ -78,4 +88,57 @@ fn nothing_is_lost_or_doubled_when_workers_are_killed() {
     findings.assert_sound(&format!("seed {seed}"));
     assert!(findings.acked >= 200, "seed {seed}: only {} runs, which proves too little", findings.acked);
     assert!(busy * 2 >= kills, "seed {seed}: only {busy} of {kills} kills hit a busy worker, which proves too little");
+}
+
+/// How often the server crashes.
+const CRASHES: u32 = 20;
+
+#[test]
+fn nothing_is_lost_or_doubled_when_the_server_crashes() {
+    let (seed, crashes) = (seed(), rounds(CRASHES).min(CRASHES));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let reference = runtime.block_on(Reference::run());
+    let server = Server::start().unwrap();
+    let place = Place::on_server(&server.url());
+    let seed_word = seed.to_string();
+    let start = |mode: &str| {
+        let slots = SLOTS.to_string();
+        let arguments = [mode, "--seed", &seed_word, "--lease", "3s", "--slots", &slots];
+        Program::start(WORKER, &place, &arguments, None)
+    };
+    let begun = Instant::now();
+    let mut producer = start("produce");
+    producer.order(&FIRST_LAPS.to_string());
+    let workers: Vec<_> = (0..WORKERS).map(|_| start("serve")).collect();
+    let mut busy = 0;
+    for crash in 0..crashes {
+        producer.order(&LAPS.to_string());
+        // The bar's own pauses: between crashes, not for anything to happen.
+        std::thread::sleep(Duration::from_millis(50 + dice(seed, u64::from(crash)) % 401));
+        let lines = witness::read(&place.witness());
+        busy += u32::from(workers.iter().any(|worker| !witness::unfinished(&lines, worker.id()).is_empty()));
+        server.stop("immediate").unwrap();
+        server.start_again().unwrap();
+    }
+    assert!(producer.finish().success(), "the producer failed");
+    runtime.block_on(async {
+        let dispatcher = Dispatcher::open(&place.store()).await.unwrap();
+        idle(&dispatcher).await.unwrap();
+        dispatcher.close().await.unwrap();
+    });
+    for worker in workers {
+        let status = worker.finish();
+        assert!(status.success(), "a worker ended with {status}");
+    }
+    let findings = runtime.block_on(check(&place, &reference, Faults { kills: crashes, slots: SLOTS * 3 }));
+    println!(
+        "seed {seed}: {crashes} crashes, {busy} of a busy server; all done after {:.1} s",
+        begun.elapsed().as_secs_f64()
+    );
+    println!("  {findings}");
+    findings.assert_sound(&format!("seed {seed}"));
+    assert!(
+        busy * 2 >= crashes,
+        "seed {seed}: only {busy} of {crashes} crashes hit running tasks, which proves too little"
+    );
 }

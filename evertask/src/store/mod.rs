@@ -13,16 +13,22 @@ use crate::id::{RunId, TaskId, WorkId, WorkerId};
 mod attempt;
 mod error;
 pub(crate) mod memory;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
 mod record;
 pub(crate) mod rules;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 mod work;
 mod worker;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod writing;
 
 pub use attempt::{Claim, Claimed, Finished, Follow, Got, LogLine, Notes, ParkReason, Settled, Verdict};
 pub use error::StoreError;
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
 pub use record::{
     AttemptRecord, CancelOutcome, Earlier, RunFilter, RunRecord, RunState, Selection, SignalOutcome, TaskFilter,
     TaskRecord, TaskState, Violation,

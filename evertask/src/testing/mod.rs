@@ -3,12 +3,15 @@
 
 mod clock;
 pub mod conformance;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod crash;
+
+#[cfg(all(feature = "postgres", unix))]
+pub mod postgres;
 
 pub use crate::__conformance as conformance;
 pub use clock::ManualClock;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use crash::CRASH_POINTS;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) use crash::crash_point;

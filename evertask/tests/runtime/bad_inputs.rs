@@ -101,6 +101,7 @@ fn stored(name: &'static str, payload: impl Into<Vec<u8>>) -> NewTask {
         cancel_routed: false,
         wait: None,
         visits: None,
+        was: &[],
     }
 }
 
@@ -380,7 +381,7 @@ on_each_store! {
     async fn a_value_of_another_type_for_a_signal_is_parked(dispatcher) {
         let worker = crate::worker(&dispatcher).await;
         let run = dispatcher.dispatch(Asking("?".into())).await.unwrap();
-        let answered = dispatcher.store().signal(run.id(), "answer".into(), b"{\"no\":\"text".to_vec()).await.unwrap();
+        let answered = dispatcher.store().signal(run.id(), "answer".into(), &[], b"{\"no\":\"text".to_vec()).await.unwrap();
         assert!(matches!(answered, SignalOutcome::Delivered | SignalOutcome::Kept), "{answered:?}");
         let parked = loop {
             let tasks = dispatcher.list(evertask::store::TaskFilter::new().run(run.id()).state(TaskState::Parked)).await.unwrap();

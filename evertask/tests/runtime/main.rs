@@ -16,7 +16,7 @@ use std::future::Future;
 
 use evertask::{Dispatcher, Worker};
 
-/// Runs a test on each store. The SQLite file is gone afterwards.
+/// Runs a test on each store. The SQLite file is gone afterwards, and so is the PostgreSQL server.
 macro_rules! on_each_store {
     ($($(#[$attribute:meta])* async fn $name:ident($dispatcher:ident) $body:block)*) => {
         $(
@@ -35,6 +35,12 @@ macro_rules! on_each_store {
                 async fn sqlite() {
                     crate::on_sqlite(check).await;
                 }
+
+                #[cfg(all(feature = "postgres", feature = "testing", unix))]
+                #[tokio::test]
+                async fn postgres() {
+                    crate::on_postgres(check).await;
+                }
             }
         )*
     };
@@ -50,6 +56,15 @@ async fn on_memory<F: Future<Output = ()>>(check: impl FnOnce(Dispatcher) -> F) 
 async fn on_sqlite<F: Future<Output = ()>>(check: impl FnOnce(Dispatcher) -> F) {
     let folder = tempfile::tempdir().unwrap();
     let dispatcher = Dispatcher::open(&format!("sqlite:{}", folder.path().join("work.db").display())).await.unwrap();
+    check(dispatcher.clone()).await;
+    assert_eq!(dispatcher.verify().await.unwrap(), []);
+    dispatcher.close().await.unwrap();
+}
+
+#[cfg(all(feature = "postgres", feature = "testing", unix))]
+async fn on_postgres<F: Future<Output = ()>>(check: impl FnOnce(Dispatcher) -> F) {
+    let schema = evertask::testing::postgres::Schema::new().unwrap();
+    let dispatcher = Dispatcher::open(schema.url()).await.unwrap();
     check(dispatcher.clone()).await;
     assert_eq!(dispatcher.verify().await.unwrap(), []);
     dispatcher.close().await.unwrap();

@@ -1,4 +1,4 @@
-//! A worker, or a producer, on one SQLite file: the program that the tests kill.
+//! A worker, or a producer, on one store: the program that the tests kill.
 //!
 //! ```text
 //! crash-worker finish          dispatches its laps, and works until nothing is left to do
@@ -30,7 +30,7 @@ use evertask_tests::witness::Witness;
 #[derive(Debug, Clone)]
 struct Arguments {
     mode: String,
-    database: PathBuf,
+    store: String,
     witness: PathBuf,
     acked: PathBuf,
     laps: u32,
@@ -51,7 +51,7 @@ impl Arguments {
         let mut words = std::env::args().skip(1);
         let mut arguments = Self {
             mode: words.next().ok_or("no mode")?,
-            database: "work.db".into(),
+            store: "sqlite:work.db".into(),
             witness: "witness".into(),
             acked: "acked".into(),
             laps: 0,
@@ -70,7 +70,7 @@ impl Arguments {
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("`{word}` needs a value"));
             match word.as_str() {
-                "--db" => arguments.database = value()?.into(),
+                "--store" => arguments.store = value()?,
                 "--witness" => arguments.witness = value()?.into(),
                 "--acked" => arguments.acked = value()?.into(),
                 "--laps" => arguments.laps = value()?.parse()?,
@@ -106,7 +106,7 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse()?;
     READS_NEW_NOTES.store(arguments.reads_new_notes, Ordering::Relaxed);
-    let dispatcher = Dispatcher::open(&format!("sqlite:{}", arguments.database.display())).await?;
+    let dispatcher = Dispatcher::open(&arguments.store).await?;
     match arguments.mode.as_str() {
         "finish" => {
             let (worker, _) = start(&arguments, &dispatcher).await?;

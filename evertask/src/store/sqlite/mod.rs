@@ -13,6 +13,7 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::{Semaphore, oneshot};
 
+use super::writing::{fleet, request, wait};
 use crate::id::{RunId, TaskId, WorkId, WorkerId};
 use crate::schedule::Clock;
 use crate::store::{
@@ -28,7 +29,6 @@ mod connection;
 mod dispatch;
 mod end;
 mod fault;
-mod fleet;
 mod group;
 mod hold;
 mod inner;
@@ -39,7 +39,6 @@ mod migrate;
 mod orphans;
 mod points;
 mod read;
-mod request;
 mod run;
 mod settle;
 mod signal;
@@ -50,7 +49,6 @@ mod tests;
 mod undo;
 mod value;
 mod verify;
-mod wait;
 mod workers;
 mod writer;
 

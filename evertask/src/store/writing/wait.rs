@@ -9,7 +9,7 @@ use crate::id::WorkId;
 
 /// Those that wait, by what they wait for.
 #[derive(Debug, Default)]
-pub(super) struct Waiters {
+pub(crate) struct Waiters {
     waiting: Mutex<Waiting>,
 }
 
@@ -22,7 +22,7 @@ struct Waiting {
 
 impl Waiters {
     /// Waits for the end of `id` from now on; and whether nobody waited for anything before.
-    pub(super) fn register(self: &Arc<Self>, id: WorkId) -> (Waiter, bool) {
+    pub(crate) fn register(self: &Arc<Self>, id: WorkId) -> (Waiter, bool) {
         let (sender, ended) = oneshot::channel();
         let mut waiting = self.lock();
         let (number, is_first) = (waiting.next, waiting.by_work.is_empty());
@@ -34,7 +34,7 @@ impl Waiters {
     }
 
     /// Tells those that wait for any of `ended`.
-    pub(super) fn tell(&self, ended: &[WorkId]) {
+    pub(crate) fn tell(&self, ended: &[WorkId]) {
         let mut waiting = self.lock();
         if waiting.by_work.is_empty() {
             return;
@@ -48,17 +48,17 @@ impl Waiters {
     }
 
     /// What is waited for.
-    pub(super) fn awaited(&self) -> Vec<WorkId> {
+    pub(crate) fn awaited(&self) -> Vec<WorkId> {
         self.lock().by_work.keys().copied().collect()
     }
 
     /// Whether anybody waits.
-    pub(super) fn any(&self) -> bool {
+    pub(crate) fn any(&self) -> bool {
         !self.lock().by_work.is_empty()
     }
 
     /// Nobody is told any more.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         let mut waiting = self.lock();
         waiting.closed = true;
         waiting.by_work.clear();
@@ -71,7 +71,7 @@ impl Waiters {
 
 /// One that waits; it is forgotten when it is dropped.
 #[derive(Debug)]
-pub(super) struct Waiter {
+pub(crate) struct Waiter {
     id: WorkId,
     number: u64,
     ended: oneshot::Receiver<()>,
@@ -80,7 +80,7 @@ pub(super) struct Waiter {
 
 impl Waiter {
     /// Whether it ended; `false` if the store was closed first.
-    pub(super) async fn ended(mut self) -> bool {
+    pub(crate) async fn ended(mut self) -> bool {
         (&mut self.ended).await.is_ok()
     }
 }

@@ -10,16 +10,16 @@ use crate::store::{Claim, Claimed, Delivery, Inbox, Known};
 
 /// The attached workers.
 #[derive(Debug, Default)]
-pub(super) struct Fleet {
+pub(crate) struct Fleet {
     workers: HashMap<WorkerId, Attached>,
     held: HashMap<TaskId, Held>,
 }
 
 /// One worker.
 #[derive(Debug)]
-pub(super) struct Attached {
+pub(crate) struct Attached {
     inbox: Inbox,
-    pub(super) knows: Known,
+    pub(crate) knows: Known,
     demand: Vec<Demand>,
     /// Detached, retired and lapsed workers claim no more.
     claims: bool,
@@ -43,49 +43,49 @@ struct Demand {
 
 /// What the store remembers of a claim, which spares it a look-up.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Held {
-    pub(super) seq: i64,
-    pub(super) run: Option<RunId>,
+pub(crate) struct Held {
+    pub(crate) seq: i64,
+    pub(crate) run: Option<RunId>,
     /// The group of the `each` that it is an item of.
-    pub(super) group: Option<Uuid>,
+    pub(crate) group: Option<Uuid>,
     /// Whether it undoes a step.
-    pub(super) undo: bool,
-    pub(super) fence: i64,
-    pub(super) worker: WorkerId,
+    pub(crate) undo: bool,
+    pub(crate) fence: i64,
+    pub(crate) worker: WorkerId,
     /// Whether its worker was told to stop it.
-    pub(super) told: bool,
+    pub(crate) told: bool,
 }
 
 /// One queue in which a worker has free slots.
 #[derive(Debug)]
-pub(super) struct Wanting {
-    pub(super) worker: WorkerId,
-    pub(super) queue: String,
-    pub(super) slots: u32,
+pub(crate) struct Wanting {
+    pub(crate) worker: WorkerId,
+    pub(crate) queue: String,
+    pub(crate) slots: u32,
 }
 
 impl Fleet {
-    pub(super) fn attach(&mut self, worker: WorkerId, inbox: Inbox, knows: Known) {
+    pub(crate) fn attach(&mut self, worker: WorkerId, inbox: Inbox, knows: Known) {
         // A worker that was taken for dead stays for its last answers, until it no longer listens.
         self.workers.retain(|_, attached| !attached.inbox.is_closed());
         self.workers.insert(worker, Attached { inbox, knows, demand: Vec::new(), claims: true });
     }
 
     /// The worker claims no more.
-    pub(super) fn silence(&mut self, worker: WorkerId) {
+    pub(crate) fn silence(&mut self, worker: WorkerId) {
         if let Some(attached) = self.workers.get_mut(&worker) {
             attached.claims = false;
         }
     }
 
     /// The worker is gone, and what it held.
-    pub(super) fn forget(&mut self, worker: WorkerId) {
+    pub(crate) fn forget(&mut self, worker: WorkerId) {
         self.workers.remove(&worker);
         self.held.retain(|_, held| held.worker != worker);
     }
 
     /// More slots are free. They stay so whatever becomes of the transaction that they came with.
-    pub(super) fn add_free(&mut self, worker: WorkerId, free: Vec<(String, u32)>) {
+    pub(crate) fn add_free(&mut self, worker: WorkerId, free: Vec<(String, u32)>) {
         let Some(attached) = self.workers.get_mut(&worker) else { return };
         for (queue, slots) in free {
             match attached.demand.iter_mut().find(|demand| demand.queue == queue) {
@@ -96,12 +96,12 @@ impl Fleet {
     }
 
     /// Whether any slot waits for work.
-    pub(super) fn wants(&self) -> bool {
+    pub(crate) fn wants(&self) -> bool {
         self.workers.values().any(|worker| worker.may_claim() && worker.demand.iter().any(|demand| demand.left() > 0))
     }
 
     /// Which slots wait for work.
-    pub(super) fn wanting(&self) -> Vec<Wanting> {
+    pub(crate) fn wanting(&self) -> Vec<Wanting> {
         let workers = self.workers.iter().filter(|(_, attached)| attached.may_claim());
         let demands =
             workers.flat_map(|(&worker, attached)| attached.demand.iter().map(move |demand| (worker, demand)));
@@ -112,7 +112,7 @@ impl Fleet {
     }
 
     /// Whether this worker has a free slot for such a task, and knows it.
-    pub(super) fn takes(&self, worker: WorkerId, queue: &str, name: &str, step: Option<(&str, &str)>) -> bool {
+    pub(crate) fn takes(&self, worker: WorkerId, queue: &str, name: &str, step: Option<(&str, &str)>) -> bool {
         self.workers.get(&worker).is_some_and(|attached| {
             attached.may_claim()
                 && attached.demand.iter().any(|demand| demand.queue == queue && demand.left() > 0)
@@ -121,7 +121,7 @@ impl Fleet {
     }
 
     /// A slot is filled by the transaction that is under way.
-    pub(super) fn take(&mut self, worker: WorkerId, queue: &str) {
+    pub(crate) fn take(&mut self, worker: WorkerId, queue: &str) {
         let Some(attached) = self.workers.get_mut(&worker) else { return };
         if let Some(demand) = attached.demand.iter_mut().find(|demand| demand.queue == queue) {
             demand.taken += 1;
@@ -129,7 +129,7 @@ impl Fleet {
     }
 
     /// The transaction is on disk: its slots are filled.
-    pub(super) fn commit(&mut self) {
+    pub(crate) fn commit(&mut self) {
         for demand in self.workers.values_mut().flat_map(|attached| &mut attached.demand) {
             demand.free = demand.free.saturating_sub(demand.taken);
             demand.taken = 0;
@@ -137,50 +137,50 @@ impl Fleet {
     }
 
     /// The transaction was undone: its slots are free.
-    pub(super) fn roll_back(&mut self) {
+    pub(crate) fn roll_back(&mut self) {
         for demand in self.workers.values_mut().flat_map(|attached| &mut attached.demand) {
             demand.taken = 0;
         }
     }
 
-    pub(super) fn get(&self, worker: WorkerId) -> Option<&Attached> {
+    pub(crate) fn get(&self, worker: WorkerId) -> Option<&Attached> {
         self.workers.get(&worker)
     }
 
     /// The attached workers.
-    pub(super) fn ids(&self) -> Vec<WorkerId> {
+    pub(crate) fn ids(&self) -> Vec<WorkerId> {
         self.workers.keys().copied().collect()
     }
 
     /// Whether there are any.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.workers.is_empty()
     }
 
     /// What is remembered of a claim.
-    pub(super) fn held(&self, claim: Claim) -> Option<Held> {
+    pub(crate) fn held(&self, claim: Claim) -> Option<Held> {
         self.held.get(&claim.id).filter(|held| held.fence == claim.fence).copied()
     }
 
     /// How many attempts run.
-    pub(super) fn running(&self) -> usize {
+    pub(crate) fn running(&self) -> usize {
         self.held.len()
     }
 
     /// A claim is on disk.
-    pub(super) fn hold(&mut self, task: TaskId, held: Held) {
+    pub(crate) fn hold(&mut self, task: TaskId, held: Held) {
         self.held.insert(task, held);
     }
 
     /// A claim has ended.
-    pub(super) fn release(&mut self, claim: Claim) {
+    pub(crate) fn release(&mut self, claim: Claim) {
         if self.held.get(&claim.id).is_some_and(|held| held.fence == claim.fence) {
             self.held.remove(&claim.id);
         }
     }
 
     /// Brings something to a worker. One that is gone gets nothing.
-    pub(super) fn deliver(&self, worker: WorkerId, delivery: Delivery) {
+    pub(crate) fn deliver(&self, worker: WorkerId, delivery: Delivery) {
         if let Some(attached) = self.workers.get(&worker) {
             // Its receiver goes when the worker does.
             let _ = attached.inbox.send(delivery);
@@ -188,7 +188,7 @@ impl Fleet {
     }
 
     /// Tells the workers what to stop, each once.
-    pub(super) fn tell_to_stop(&mut self, cancels: Vec<(WorkerId, Claim)>) {
+    pub(crate) fn tell_to_stop(&mut self, cancels: Vec<(WorkerId, Claim)>) {
         for (worker, claims) in by_worker(cancels) {
             let news: Vec<Claim> = claims.into_iter().filter(|&claim| self.note_told(claim)).collect();
             if !news.is_empty() {
@@ -205,7 +205,7 @@ impl Fleet {
     }
 
     /// Brings each worker what it claimed.
-    pub(super) fn bring(&mut self, claims: Vec<(WorkerId, Held, Claimed)>) {
+    pub(crate) fn bring(&mut self, claims: Vec<(WorkerId, Held, Claimed)>) {
         let mut claimed = Vec::with_capacity(claims.len());
         for (worker, held, task) in claims {
             self.hold(task.claim.id, held);

@@ -2,8 +2,9 @@
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::connection::Pragmas;
 use crate::id::{RunId, TaskId, WorkId, WorkerId};
+#[cfg(feature = "sqlite")]
+use crate::store::Pragmas;
 use crate::store::{
     Beat, CancelOutcome, Claim, Dispatched, Finished, Inbox, NewWork, Notes, Peer, Selection, Settled, SignalOutcome,
     StoreError, WorkerInfo,
@@ -14,14 +15,14 @@ type SignalGiven = (RunId, String, &'static [&'static str], Vec<u8>);
 
 /// One question: what it is about, its answer once there is one, and who asked.
 #[derive(Debug)]
-pub(super) struct Ask<Q, A> {
-    pub(super) about: Q,
-    pub(super) answer: Option<A>,
+pub(crate) struct Ask<Q, A> {
+    pub(crate) about: Q,
+    pub(crate) answer: Option<A>,
     reply: oneshot::Sender<Result<A, StoreError>>,
 }
 
 impl<Q, A> Ask<Q, A> {
-    pub(super) fn new(about: Q) -> (Self, oneshot::Receiver<Result<A, StoreError>>) {
+    pub(crate) fn new(about: Q) -> (Self, oneshot::Receiver<Result<A, StoreError>>) {
         let (reply, answer) = oneshot::channel();
         (Self { about, answer: None, reply }, answer)
     }
@@ -40,16 +41,16 @@ impl<Q, A> Ask<Q, A> {
 
 /// The ends of attempts, from one worker.
 #[derive(Debug)]
-pub(super) struct Settle {
-    pub(super) worker: WorkerId,
-    pub(super) finished: Vec<Finished>,
-    pub(super) free: Vec<(String, u32)>,
-    pub(super) settled: Vec<(Claim, Settled)>,
+pub(crate) struct Settle {
+    pub(crate) worker: WorkerId,
+    pub(crate) finished: Vec<Finished>,
+    pub(crate) free: Vec<(String, u32)>,
+    pub(crate) settled: Vec<(Claim, Settled)>,
 }
 
 /// What the writer is asked.
 #[derive(Debug)]
-pub(super) enum Request {
+pub(crate) enum Request {
     /// The permit is what bounds the queue: it is given back when the request is done.
     Dispatch(Ask<Vec<NewWork>, Vec<Dispatched>>, OwnedSemaphorePermit),
     Attach(Ask<(WorkerInfo, Inbox), ()>),
@@ -65,6 +66,7 @@ pub(super) enum Request {
     Resume(Ask<RunId, bool>),
     ResumeUndo(Ask<RunId, bool>),
     ExpireRuns(Ask<(), Vec<RunId>>),
+    #[cfg(feature = "sqlite")]
     Pragmas(Ask<(), Pragmas>),
     /// Somebody waits, or the clock was moved: look again.
     Wake,
@@ -75,7 +77,7 @@ pub(super) enum Request {
 
 impl Request {
     /// Roughly how many rows it changes, so that a batch does not become too long.
-    pub(super) fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         match self {
             Self::Dispatch(ask, _) => ask.about.len(),
             Self::Settle(settle) => settle.finished.len(),
@@ -84,7 +86,7 @@ impl Request {
     }
 
     /// How many attempts it ends.
-    pub(super) const fn ends(&self) -> usize {
+    pub(crate) const fn ends(&self) -> usize {
         match self {
             Self::Settle(settle) => settle.finished.len(),
             _ => 0,
@@ -92,12 +94,12 @@ impl Request {
     }
 
     /// Whether it ends the batch that it is in: nothing after it is done.
-    pub(super) const fn is_last(&self) -> bool {
+    pub(crate) const fn is_last(&self) -> bool {
         matches!(self, Self::Close(_) | Self::Stop)
     }
 
     /// Whether it needs a transaction, apart from the claims that it may lead to.
-    pub(super) fn writes(&self) -> bool {
+    pub(crate) fn writes(&self) -> bool {
         match self {
             Self::Settle(settle) => !settle.finished.is_empty(),
             Self::Dispatch(..)
@@ -112,12 +114,14 @@ impl Request {
             | Self::Resume(_)
             | Self::ResumeUndo(_)
             | Self::ExpireRuns(_) => true,
-            Self::Detach(_) | Self::Pragmas(_) | Self::Wake | Self::Close(_) | Self::Stop => false,
+            Self::Detach(_) | Self::Wake | Self::Close(_) | Self::Stop => false,
+            #[cfg(feature = "sqlite")]
+            Self::Pragmas(_) => false,
         }
     }
 
     /// Answers, after the commit. A settle was answered by its worker's inbox.
-    pub(super) fn answer(self) {
+    pub(crate) fn answer(self) {
         match self {
             Self::Dispatch(ask, _permit) => ask.answer(),
             Self::Attach(ask) => ask.answer(),
@@ -129,6 +133,7 @@ impl Request {
             Self::Signal(ask) => ask.answer(),
             Self::Pause(ask) | Self::Resume(ask) | Self::ResumeUndo(ask) => ask.answer(),
             Self::ExpireRuns(ask) => ask.answer(),
+            #[cfg(feature = "sqlite")]
             Self::Pragmas(ask) => ask.answer(),
             Self::Close(ask) => ask.answer(),
             Self::Settle(_) | Self::Wake | Self::Stop => {}
@@ -136,7 +141,7 @@ impl Request {
     }
 
     /// Says that nothing was done. A settle comes back, for its worker to give it again.
-    pub(super) fn refuse(self, error: StoreError) -> Option<(Settle, StoreError)> {
+    pub(crate) fn refuse(self, error: StoreError) -> Option<(Settle, StoreError)> {
         match self {
             Self::Settle(settle) => return Some((settle, error)),
             Self::Dispatch(ask, _permit) => ask.refuse(error),
@@ -149,6 +154,7 @@ impl Request {
             Self::Signal(ask) => ask.refuse(error),
             Self::Pause(ask) | Self::Resume(ask) | Self::ResumeUndo(ask) => ask.refuse(error),
             Self::ExpireRuns(ask) => ask.refuse(error),
+            #[cfg(feature = "sqlite")]
             Self::Pragmas(ask) => ask.refuse(error),
             Self::Close(ask) => ask.refuse(error),
             Self::Wake | Self::Stop => {}

@@ -1,0 +1,222 @@
+//! One transaction under way: what it has to hand, and what it will have done once it is committed.
+//!
+//! What hundreds of requests want alike costs one statement: the runs of all attempts that end are locked by one
+//! ([`run`](super::run)), those that succeeded end by one ([`settle`](super::settle)), and what is added
+//! ([`insert`](super::insert)) and what becomes of runs is written by one each, before anything reads it. That
+//! takes for granted that the id of a continuation is new. If it is not, the transaction is undone, and done
+//! again slowly: row by row.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::fault::Outcome;
+use super::fleet::{Fleet, Held};
+use super::inner::After;
+use super::insert::Fresh;
+use super::link::Link;
+use super::request::{Request, Settle};
+use super::run::RunRow;
+use crate::id::{RunId, TaskId, WorkId, WorkerId};
+use crate::schedule::Timestamp;
+use crate::store::{Claim, Claimed, Dispatched, Known};
+
+/// What follows from a transaction once it is on disk, and from nothing less.
+#[derive(Debug, Default)]
+pub(super) struct Effects {
+    pub(super) claims: Vec<(WorkerId, Held, Claimed)>,
+    pub(super) cancels: Vec<(WorkerId, Claim)>,
+    pub(super) ended: Vec<WorkId>,
+    /// Workers that retired.
+    pub(super) gone: Vec<WorkerId>,
+    /// When the first of what is not yet due will be; known when there is demand.
+    pub(super) next_due: Option<Timestamp>,
+    /// There was more to look at than one transaction should: look again at once.
+    pub(super) more: bool,
+    /// How many tasks it made ready that it has not claimed itself.
+    pub(super) ready: usize,
+    /// What was read of workers and deadlines is old.
+    pub(super) stale: bool,
+}
+
+/// What a dispatch has added, or found there, once everything is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Given {
+    pub(super) dispatched: Dispatched,
+    /// The number of a task that may turn out to be there already.
+    pub(super) ticket: Option<usize>,
+}
+
+/// What one look at the store has shown.
+#[derive(Debug)]
+pub(super) struct Survey {
+    pub(super) next_due: Option<Timestamp>,
+    /// What was put aside is looked at only if there is any.
+    pub(super) apart: bool,
+    pub(super) listed: HashSet<WorkerId>,
+}
+
+/// One transaction under way.
+pub(super) struct Batch<'a> {
+    pub(super) link: &'a mut Link,
+    pub(super) fleet: &'a mut Fleet,
+    pub(super) now: Timestamp,
+    pub(super) effects: Effects,
+    /// Whether each row is written as soon as it is added.
+    pub(super) slowly: bool,
+    /// Tasks that are added, and not written yet.
+    pub(super) fresh: Vec<Fresh>,
+    /// Their ids, and their names with their keys: no two of them are the same.
+    pub(super) fresh_ids: HashSet<TaskId>,
+    pub(super) fresh_keys: HashSet<(Cow<'static, str>, String)>,
+    pub(super) tickets: usize,
+    /// Those that turned out to be there already, by their number.
+    pub(super) taken: HashMap<usize, TaskId>,
+    /// The runs that this transaction has locked, as they stand. What has changed is not written yet.
+    pub(super) runs: BTreeMap<RunId, Option<RunRow>>,
+    /// The runs of dispatches, which were added all at once, and whether each is new.
+    pub(super) added_runs: HashMap<RunId, bool>,
+    /// What is remembered, or stored, of the claims that end.
+    pub(super) held: HashMap<Claim, Held>,
+    /// Attempts that have succeeded, and what follows is still to be done.
+    pub(super) succeeded: HashSet<Claim>,
+    pub(super) survey: Option<Survey>,
+    /// The highest priority of what is ready in a queue.
+    pub(super) tops: HashMap<String, Option<i16>>,
+    /// What listed workers know, read when it is first needed.
+    pub(super) knowledge: Option<Vec<Known>>,
+    /// What is still to be done to other runs.
+    pub(super) after: Vec<After>,
+    dispatches: Vec<(usize, Vec<Given>)>,
+}
+
+impl<'a> Batch<'a> {
+    pub(super) fn new(link: &'a mut Link, fleet: &'a mut Fleet, now: Timestamp, slowly: bool) -> Self {
+        Self {
+            link,
+            fleet,
+            now,
+            effects: Effects::default(),
+            slowly,
+            fresh: Vec::new(),
+            fresh_ids: HashSet::new(),
+            fresh_keys: HashSet::new(),
+            tickets: 0,
+            taken: HashMap::new(),
+            runs: BTreeMap::new(),
+            added_runs: HashMap::new(),
+            held: HashMap::new(),
+            succeeded: HashSet::new(),
+            survey: None,
+            tops: HashMap::new(),
+            knowledge: None,
+            after: Vec::new(),
+            dispatches: Vec::new(),
+        }
+    }
+
+    /// Does what is asked, within the transaction. The answers wait in the requests for the commit.
+    pub(super) async fn apply_all(&mut self, requests: &mut [Request]) -> Outcome<()> {
+        let mut from = 0;
+        while from < requests.len() {
+            // What is asked alike is prepared at once; everything else is done in its place.
+            let alike = requests[from..].iter().take_while(|request| is_alike(request)).count();
+            if alike > 0 {
+                self.prepare(&requests[from..from + alike]).await?;
+            }
+            let to = from + alike.max(1);
+            for (index, request) in (from..).zip(&mut requests[from..to]) {
+                self.apply(index, request).await?;
+            }
+            from = to;
+        }
+        Ok(())
+    }
+
+    /// Everything is written; the dispatches know what they have added.
+    pub(super) async fn finish(&mut self, requests: &mut [Request]) -> Outcome<()> {
+        self.flush().await?;
+        for (index, given) in std::mem::take(&mut self.dispatches) {
+            if let Some(Request::Dispatch(ask, _)) = requests.get_mut(index) {
+                ask.answer = Some(given.into_iter().map(|given| self.resolve(given)).collect());
+            }
+        }
+        Ok(())
+    }
+
+    fn resolve(&self, given: Given) -> Dispatched {
+        match given.ticket.and_then(|ticket| self.taken.get(&ticket)) {
+            Some(&existing) => Dispatched { id: existing.into(), existing: true },
+            None => given.dispatched,
+        }
+    }
+
+    async fn prepare(&mut self, requests: &[Request]) -> Outcome<()> {
+        self.add_runs_of(requests).await?;
+        self.hold_ends_of(requests).await
+    }
+
+    async fn apply(&mut self, index: usize, request: &mut Request) -> Outcome<()> {
+        match request {
+            Request::Dispatch(ask, _) => {
+                let given = self.dispatch(&ask.about).await?;
+                self.dispatches.push((index, given));
+            }
+            Request::Attach(ask) => {
+                self.attach(&ask.about.0).await?;
+                ask.answer = Some(());
+            }
+            Request::Settle(Settle { worker, finished, settled, .. }) => {
+                settled.clear();
+                for finished in finished.iter() {
+                    settled.push((finished.claim, self.settle(*worker, finished).await?));
+                }
+            }
+            Request::Detach(ask) => {
+                self.fleet.silence(ask.about);
+                ask.answer = Some(());
+            }
+            Request::Retire(ask) => ask.answer = Some(self.retire(ask.about).await?),
+            Request::Beat(ask) => ask.answer = Some(self.beat(ask.about).await?),
+            Request::Reclaim(ask) => ask.answer = Some(self.reclaim(&ask.about).await?),
+            Request::Cancel(ask) => ask.answer = Some(self.cancel(&ask.about).await?),
+            Request::Note(ask) => ask.answer = Some(self.note(ask.about.0, &ask.about.1).await?),
+            Request::Signal(ask) => {
+                let (run, step, was, value) = &ask.about;
+                ask.answer = Some(self.signal(*run, step, was, value).await?);
+            }
+            Request::Pause(ask) => ask.answer = Some(self.pause(ask.about).await?),
+            Request::Resume(ask) => ask.answer = Some(self.resume(ask.about).await?),
+            Request::ResumeUndo(ask) => ask.answer = Some(self.resume_undo(ask.about).await?),
+            Request::ExpireRuns(ask) => ask.answer = Some(self.expire_runs().await?),
+            Request::Close(ask) => ask.answer = Some(()),
+            #[cfg(feature = "sqlite")]
+            Request::Pragmas(_) => {}
+            Request::Wake | Request::Stop => {}
+        }
+        self.follow_up().await
+    }
+
+    /// Writes what is not written yet, because something is about to read it.
+    pub(super) async fn flush(&mut self) -> Outcome<()> {
+        self.flush_tasks().await?;
+        self.flush_runs().await
+    }
+
+    /// The workers' rows have changed.
+    pub(super) fn workers_changed(&mut self) {
+        self.knowledge = None;
+        self.survey = None;
+        self.effects.stale = true;
+    }
+
+    /// Tasks may have become ready that were there before.
+    pub(super) fn stir(&mut self) {
+        self.tops.clear();
+        self.effects.ready += 1;
+    }
+}
+
+/// Whether this is among what is prepared at once: neither of them sees what the other does.
+const fn is_alike(request: &Request) -> bool {
+    matches!(request, Request::Dispatch(..) | Request::Settle(_))
+}

@@ -1,0 +1,458 @@
+//! Work in a schema of a PostgreSQL database, for as many nodes as there are.
+//!
+//! Each store has a thread with three tasks: [`writer`] writes, in batches ([`batch`]), [`reader`] reads, and
+//! [`news`] listens to the other nodes. Each has a connection of its own ([`link`]), and callers wait for an answer:
+//! no statement is ever abandoned half way because a caller went away. [`dispatch`], [`claim`], [`settle`],
+//! [`cancel`], [`signal`], [`hold`] and [`workers`] are what the writer can do, and [`insert`], [`stop`], [`run`],
+//! [`end`], [`group`], [`join`], [`undo`] and [`inner`] what follows from that. All SQL is in [`sql`], and the
+//! tables are in `migrations/postgres`.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use sqlx::Row as _;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+
+use super::writing::{fleet, request, wait};
+use crate::id::{RunId, TaskId, WorkId, WorkerId};
+use crate::schedule::Clock;
+use crate::store::{
+    AttemptRecord, Beat, CancelOutcome, Claim, Dispatched, Earlier, Finished, Inbox, LogLine, NewWork, Notes, Peer,
+    Reply, RunFilter, RunRecord, Selection, SignalOutcome, Store, StoreError, TaskFilter, TaskRecord, Violation,
+    WorkerInfo,
+};
+
+mod batch;
+mod cancel;
+mod claim;
+mod clock;
+mod dispatch;
+mod end;
+mod fault;
+mod group;
+mod hold;
+mod inner;
+mod insert;
+mod join;
+mod link;
+mod migrate;
+mod news;
+mod outage;
+mod points;
+mod read;
+mod reader;
+mod run;
+mod settle;
+mod signal;
+mod sql;
+mod stop;
+#[cfg(all(test, feature = "testing", unix))]
+mod tests;
+mod undo;
+mod url;
+mod value;
+mod verify;
+mod workers;
+mod writer;
+
+use clock::DatabaseClock;
+use fault::{Outcome, Remedy};
+use news::Heard;
+use outage::{Contact, Outage};
+use reader::{Job, Living, Reader, Reading};
+use request::{Ask, Request, Settle};
+use url::Place;
+use wait::Waiters;
+
+/// How many dispatches may wait for the writer; more wait for their turn.
+const MOST_WAITING: usize = 4_096;
+
+/// How old what is read of other workers' lives may be, for a lease of half a minute or more; else this part of it.
+const LIVES_AGE: Duration = Duration::from_secs(3);
+const LIVES_PART: u32 = 10;
+
+/// Work in a schema of a PostgreSQL database.
+pub struct PostgresStore {
+    shown: String,
+    clock: Arc<dyn Clock>,
+    requests: mpsc::UnboundedSender<Request>,
+    room: Arc<Semaphore>,
+    jobs: mpsc::UnboundedSender<Job>,
+    waiters: Arc<Waiters>,
+    /// In milliseconds.
+    lives_age: AtomicU64,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl PostgresStore {
+    /// Opens the schema that the URL names, makes it if there is none, and brings its tables up to date. Work is
+    /// due by the database's clock.
+    ///
+    /// `postgres://user:password@host:port/database`, with what the driver knows, and with
+    /// - `schema`: where the tables are, `evertask` if it is not said;
+    /// - `pooler=transaction`: behind a pooler such as pgbouncer in transaction mode. Then nothing is kept in a
+    ///   session, and no statement is prepared for longer than its transaction;
+    /// - `listen`: another, percent-encoded, URL on which to listen for news, which can't be done behind such a
+    ///   pooler; or `off`. Who does not listen looks for news every five seconds.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let time = Arc::new(DatabaseClock::default());
+        Self::start(url, time.clone(), Some(time)).await
+    }
+
+    /// The same, by another clock than the database's.
+    pub async fn open_with_clock(url: &str, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        Self::start(url, clock, None).await
+    }
+
+    /// The clock by which work is due.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
+    async fn start(url: &str, clock: Arc<dyn Clock>, time: Option<Arc<DatabaseClock>>) -> Result<Self, StoreError> {
+        let place = Place::parse(url)?;
+        let shown = place.shown.clone();
+        let waiters = Arc::new(Waiters::default());
+        let (requests, asked) = mpsc::unbounded_channel();
+        let (jobs, to_read) = mpsc::unbounded_channel();
+        let wake = requests.clone();
+        clock.on_move(Arc::new(move || {
+            // A store that is gone need not wake.
+            let _ = wake.send(Request::Wake);
+        }));
+        let (started, has_started) = oneshot::channel();
+        let tasks = Tasks {
+            place,
+            clock: Arc::clone(&clock),
+            time,
+            waiters: Arc::clone(&waiters),
+            asked,
+            jobs: jobs.clone(),
+            to_read,
+        };
+        let unavailable = |error: std::io::Error| StoreError::Unavailable { reason: error.to_string() };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(unavailable)?;
+        let thread = thread::Builder::new().name("evertask-postgres".to_owned());
+        let thread = thread
+            .spawn(move || tokio::task::LocalSet::new().block_on(&runtime, tasks.run(started)))
+            .map_err(unavailable)?;
+        has_started.await.unwrap_or(Err(StoreError::Closed))?;
+        Ok(Self {
+            shown,
+            clock,
+            requests,
+            room: Arc::new(Semaphore::new(MOST_WAITING)),
+            jobs,
+            waiters,
+            lives_age: AtomicU64::new(millis(LIVES_AGE)),
+            thread: Some(thread),
+        })
+    }
+
+    /// The transaction answers; a writer that is gone drops the question.
+    fn ask<Q, A: Send + 'static>(&self, request: impl FnOnce(Ask<Q, A>) -> Request, about: Q) -> Reply<A> {
+        let (ask, answer) = Ask::new(about);
+        let _ = self.requests.send(request(ask));
+        reply(answer)
+    }
+
+    fn read<T: Send + 'static>(&self, read: Reading<T>) -> Reply<T> {
+        reply(reader::ask(&self.jobs, read))
+    }
+
+    /// Who lives, and when the first run's time is up.
+    fn lives(&self) -> Reply<Living> {
+        let (sender, answer) = oneshot::channel();
+        let age = Duration::from_millis(self.lives_age.load(Ordering::Relaxed));
+        let _ = self.jobs.send(Job::Lives(sender, age));
+        reply(answer)
+    }
+}
+
+/// What the store's thread does.
+struct Tasks {
+    place: Place,
+    clock: Arc<dyn Clock>,
+    time: Option<Arc<DatabaseClock>>,
+    waiters: Arc<Waiters>,
+    asked: mpsc::UnboundedReceiver<Request>,
+    jobs: mpsc::UnboundedSender<Job>,
+    to_read: mpsc::UnboundedReceiver<Job>,
+}
+
+impl Tasks {
+    async fn run(self, started: oneshot::Sender<Result<(), StoreError>>) {
+        let node = uuid::Uuid::now_v7();
+        let (place, link) = match prepare(self.place, node, self.time.as_deref()).await {
+            Ok(prepared) => prepared,
+            // Whoever opens the store waits for this.
+            Err(error) => return drop(started.send(Err(error))),
+        };
+        let (contact, has_contact) = watch::channel(true);
+        let contacts = Contact(has_contact);
+        let heard = Arc::new(Heard::default());
+        let generation = Arc::new(AtomicU64::new(0));
+        let reader = Reader { place: place.clone(), contact: contacts.clone(), generation: Arc::clone(&generation) };
+        let reads = tokio::task::spawn_local(reader.run(self.to_read));
+        let listens = tokio::task::spawn_local(news::listen(place.clone(), node, Arc::clone(&heard), contacts));
+        let setup = writer::Setup {
+            link,
+            place,
+            node,
+            clock: self.clock,
+            time: self.time,
+            waiters: self.waiters,
+            heard,
+            contact,
+            generation,
+            jobs: self.jobs,
+        };
+        drop(started.send(Ok(())));
+        writer::run(setup, self.asked).await;
+        listens.abort();
+        for (name, task) in [("listens", listens), ("reads", reads)] {
+            if let Err(error) = task.await
+                && error.is_panic()
+            {
+                tracing::error!(%error, task = name, "a task of the store panicked");
+            }
+        }
+    }
+}
+
+/// Connects, brings the tables up to date, and gives the node its row. A database that is away is waited for, as
+/// any caller does.
+async fn prepare(
+    mut place: Place,
+    node: uuid::Uuid,
+    time: Option<&DatabaseClock>,
+) -> Result<(Place, link::Link), StoreError> {
+    let mut outage = Outage::begin();
+    loop {
+        match try_prepare(&mut place, node, time).await {
+            Ok(link) => return Ok((place, link)),
+            Err(Failure::Told(error)) => return Err(error),
+            Err(Failure::Fault(fault)) if fault.remedy() == Remedy::Tell || outage.patience().is_zero() => {
+                return Err(fault.at(&place.shown));
+            }
+            Err(Failure::Fault(_)) => {
+                outage.tried();
+                tokio::time::sleep(outage.pause()).await;
+            }
+        }
+    }
+}
+
+enum Failure {
+    Told(StoreError),
+    Fault(fault::Fault),
+}
+
+impl From<fault::Fault> for Failure {
+    fn from(fault: fault::Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+async fn try_prepare(place: &mut Place, node: uuid::Uuid, time: Option<&DatabaseClock>) -> Result<link::Link, Failure> {
+    let mut link = link::Link::open(place, link::Purpose::Write, writer::STATEMENT).await?;
+    migrate::migrate(&mut link, place).await.map_err(Failure::Told)?;
+    let durability = durability(&mut link).await?;
+    if durability.0 == "off" {
+        tracing::warn!("the database's `synchronous_commit` is off: it is on for what evertask writes");
+        place.durable = true;
+    }
+    if durability.1 == "off" {
+        tracing::warn!("the database's `fsync` is off: what it acknowledges may be lost when its machine stops");
+    }
+    link.close().await;
+    let mut link = writer::open(place, node, time).await?;
+    link.begin().await?;
+    link.execute(sqlx::query(sql::FORGET_NODES)).await?;
+    link.script(sql::COMMIT.to_owned()).await?;
+    Ok(link)
+}
+
+async fn durability(link: &mut link::Link) -> Outcome<(String, String)> {
+    link.begin().await?;
+    let row = link.one(sqlx::query(sql::DURABILITY)).await?;
+    link.script(sql::COMMIT.to_owned()).await?;
+    Ok((row.try_get(0)?, row.try_get(1)?))
+}
+
+impl Store for PostgresStore {
+    fn dispatch(&self, work: Vec<NewWork>) -> Reply<Vec<Dispatched>> {
+        let (ask, answer) = Ask::new(work);
+        // Where there is room it is asked at once, so that a caller who drops the reply has still dispatched.
+        if let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() {
+            let _ = self.requests.send(Request::Dispatch(ask, permit));
+            return reply(answer);
+        }
+        let (room, requests) = (Arc::clone(&self.room), self.requests.clone());
+        Box::pin(async move {
+            let permit = room.acquire_owned().await.map_err(|_| StoreError::Closed)?;
+            let _ = requests.send(Request::Dispatch(ask, permit));
+            reply(answer).await
+        })
+    }
+
+    fn attach(&self, worker: WorkerInfo, inbox: Inbox) -> Reply<()> {
+        let age = millis(worker.lease / LIVES_PART).max(1);
+        self.lives_age.fetch_min(age, Ordering::Relaxed);
+        self.ask(Request::Attach, (worker, inbox))
+    }
+
+    fn settle(&self, worker: WorkerId, finished: Vec<Finished>, free: Vec<(String, u32)>) {
+        let settled = Vec::with_capacity(finished.len());
+        let _ = self.requests.send(Request::Settle(Settle { worker, finished, free, settled }));
+    }
+
+    fn detach(&self, worker: WorkerId) -> Reply<()> {
+        self.ask(Request::Detach, worker)
+    }
+
+    fn retire(&self, worker: WorkerId) -> Reply<()> {
+        self.ask(Request::Retire, worker)
+    }
+
+    fn beat(&self, worker: WorkerId) -> Reply<Beat> {
+        self.ask(Request::Beat, worker)
+    }
+
+    fn workers(&self) -> Reply<Vec<Peer>> {
+        let lives = self.lives();
+        Box::pin(async move { Ok(lives.await?.0) })
+    }
+
+    fn reclaim(&self, lapsed: Vec<Peer>) -> Reply<Vec<TaskId>> {
+        self.ask(Request::Reclaim, lapsed)
+    }
+
+    fn cancel(&self, selection: Selection) -> Reply<Vec<(WorkId, CancelOutcome)>> {
+        self.ask(Request::Cancel, selection)
+    }
+
+    fn note(&self, claim: Claim, notes: Notes) -> Reply<()> {
+        self.ask(Request::Note, (claim, notes))
+    }
+
+    fn signal(&self, run: RunId, step: String, was: &'static [&'static str], value: Vec<u8>) -> Reply<SignalOutcome> {
+        self.ask(Request::Signal, (run, step, was, value))
+    }
+
+    fn pause(&self, run: RunId) -> Reply<bool> {
+        self.ask(Request::Pause, run)
+    }
+
+    fn resume(&self, run: RunId) -> Reply<bool> {
+        self.ask(Request::Resume, run)
+    }
+
+    fn resume_undo(&self, run: RunId) -> Reply<bool> {
+        self.ask(Request::ResumeUndo, run)
+    }
+
+    fn earlier(&self, run: RunId, steps: Vec<String>) -> Reply<Earlier> {
+        let steps: Arc<[String]> = steps.into();
+        self.read(Box::new(move |link| {
+            let steps = Arc::clone(&steps);
+            Box::pin(async move { read::earlier(link, run, &steps).await })
+        }))
+    }
+
+    fn expire_runs(&self) -> Reply<Vec<RunId>> {
+        let lives = self.lives();
+        let (ask, answer) = Ask::new(());
+        let (requests, clock) = (self.requests.clone(), Arc::clone(&self.clock));
+        Box::pin(async move {
+            // This is asked every second: only if there is something to do is it a matter for the writer.
+            if lives.await?.1.is_none_or(|deadline| deadline > clock.now()) {
+                return Ok(Vec::new());
+            }
+            let _ = requests.send(Request::ExpireRuns(ask));
+            reply(answer).await
+        })
+    }
+
+    fn task(&self, id: TaskId) -> Reply<Option<TaskRecord>> {
+        self.read(Box::new(move |link| Box::pin(read::task(link, id))))
+    }
+
+    fn run(&self, id: RunId) -> Reply<Option<RunRecord>> {
+        self.read(Box::new(move |link| Box::pin(read::run_of(link, id))))
+    }
+
+    fn tasks(&self, filter: TaskFilter) -> Reply<Vec<TaskRecord>> {
+        let filter = Arc::new(filter);
+        self.read(Box::new(move |link| {
+            let filter = Arc::clone(&filter);
+            Box::pin(async move { read::tasks(link, &filter).await })
+        }))
+    }
+
+    fn runs(&self, filter: RunFilter) -> Reply<Vec<RunRecord>> {
+        let filter = Arc::new(filter);
+        self.read(Box::new(move |link| {
+            let filter = Arc::clone(&filter);
+            Box::pin(async move { read::runs(link, &filter).await })
+        }))
+    }
+
+    fn log(&self, id: TaskId) -> Reply<Vec<LogLine>> {
+        self.read(Box::new(move |link| Box::pin(read::log(link, id))))
+    }
+
+    fn attempts(&self, id: TaskId) -> Reply<Vec<AttemptRecord>> {
+        self.read(Box::new(move |link| Box::pin(read::attempts(link, id))))
+    }
+
+    fn ended(&self, id: WorkId) -> Reply<()> {
+        let (waiter, is_first) = self.waiters.register(id);
+        if is_first {
+            // The writer looks at what other nodes do as long as somebody waits.
+            let _ = self.requests.send(Request::Wake);
+        }
+        let ended = self.read(Box::new(move |link| Box::pin(async move { read::ended(link, &[id]).await })));
+        Box::pin(async move {
+            if !ended.await?.is_empty() || waiter.ended().await { Ok(()) } else { Err(StoreError::Closed) }
+        })
+    }
+
+    fn verify(&self) -> Reply<Vec<Violation>> {
+        self.read(Box::new(|link| Box::pin(verify::verify(link))))
+    }
+
+    fn close(&self) -> Reply<()> {
+        self.ask(Request::Close, ())
+    }
+}
+
+impl Drop for PostgresStore {
+    fn drop(&mut self) {
+        // The thread ends when it has done what was asked before, or the database has not let it.
+        let _ = self.requests.send(Request::Stop);
+        let Some(thread) = self.thread.take() else { return };
+        // The last reply may hold the store, on that thread: then it ends by itself.
+        if thread.thread().id() != thread::current().id() && thread.join().is_err() {
+            tracing::error!(database = self.shown, "the thread of the store panicked");
+        }
+    }
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore").field("database", &self.shown).finish_non_exhaustive()
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// An answer that never comes was asked of a store that is closed.
+fn reply<T: Send + 'static>(answer: oneshot::Receiver<Result<T, StoreError>>) -> Reply<T> {
+    Box::pin(async move { answer.await.unwrap_or(Err(StoreError::Closed)) })
+}

@@ -1,0 +1,613 @@
+//! The one task that writes. It waits for one request, takes whatever else waits, does all of it in one
+//! transaction, fills free slots in the same, and answers when that is on disk. Alone, a request waits for
+//! nobody; together, they share a handful of statements and one commit.
+//!
+//! While the database is away, requests wait for it for a while and are refused then. When the answer to a COMMIT
+//! was lost, what it has done is read back, by the number that the transaction left in the row of this node.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use sqlx::{Row as _, query};
+use tokio::sync::{mpsc, oneshot, watch};
+use uuid::Uuid;
+
+use super::batch::{Batch, Effects};
+use super::clock::DatabaseClock;
+use super::fault::{Fault, Outcome, Remedy};
+use super::fleet::Fleet;
+use super::insert::POLL;
+use super::link::{Link, Purpose};
+use super::news::{ENDED, Heard, STOP, WORK, payload};
+use super::outage::{Outage, by_chance};
+use super::reader::Job;
+use super::request::{Request, Settle};
+use super::url::Place;
+use super::wait::Waiters;
+use super::{points, read, sql};
+use crate::id::WorkerId;
+use crate::schedule::{Clock, Timestamp};
+use crate::store::{Delivery, StoreError};
+
+/// The most requests, and about the most rows, of one transaction.
+const MOST_REQUESTS: usize = 1_000;
+const MOST_ROWS: usize = 10_000;
+
+/// How long to leave the claims alone after they failed.
+const RECOVER: Duration = Duration::from_millis(250);
+
+/// How often a transaction is repeated that other nodes were in the way of, and the longest pause before that.
+const REPEATS: u32 = 10;
+const LONGEST_REPEAT: Duration = Duration::from_millis(50);
+
+/// How long to leave what is due alone that somebody else has locked.
+const STEP_OVER: Duration = Duration::from_millis(20);
+
+/// Between two calls to the other nodes there is at least this.
+const QUIET: Duration = Duration::from_millis(10);
+
+/// How long the server may take to answer a statement; a little longer than it gives itself.
+pub(super) const STATEMENT: Duration = Duration::from_secs(35);
+
+/// What the writer works with.
+pub(super) struct Setup {
+    pub(super) link: Link,
+    pub(super) place: Place,
+    pub(super) node: Uuid,
+    pub(super) clock: Arc<dyn Clock>,
+    /// The database's clock, where that is the one.
+    pub(super) time: Option<Arc<DatabaseClock>>,
+    pub(super) waiters: Arc<Waiters>,
+    pub(super) heard: Arc<Heard>,
+    pub(super) contact: watch::Sender<bool>,
+    pub(super) generation: Arc<AtomicU64>,
+    pub(super) jobs: mpsc::UnboundedSender<Job>,
+}
+
+/// Works until the store is closed or dropped.
+pub(super) async fn run(setup: Setup, mut requests: mpsc::UnboundedReceiver<Request>) {
+    let jobs = setup.jobs.clone();
+    let mut writer = Writer {
+        link: Some(setup.link),
+        place: setup.place,
+        node: setup.node,
+        clock: setup.clock,
+        time: setup.time,
+        waiters: setup.waiters,
+        heard: setup.heard,
+        contact: setup.contact,
+        generation: setup.generation,
+        fleet: Fleet::default(),
+        number: 0,
+        outage: None,
+        held: Vec::new(),
+        unresolved: None,
+        next_due: None,
+        again: false,
+        looked_round: Instant::now(),
+        recovers_at: None,
+        unsaid: 0,
+        said: None,
+    };
+    let last = writer.work(&mut requests).await;
+    writer.waiters.close();
+    let (done, is_done) = oneshot::channel();
+    // The reader drops its end when its connection is closed, or has ended before.
+    let _ = jobs.send(Job::Close(done));
+    let _ = is_done.await;
+    writer.leave().await;
+    let Request::Close(mut ask) = last else { return };
+    ask.answer = Some(());
+    Request::Close(ask).answer();
+    while let Some(request) = requests.recv().await {
+        if matches!(request, Request::Stop) {
+            return;
+        }
+        refuse(request, StoreError::Closed, &writer.fleet);
+    }
+}
+
+/// A transaction whose COMMIT was not answered.
+struct Unresolved {
+    batch: Vec<Request>,
+    effects: Effects,
+    serve: bool,
+}
+
+/// A transaction that failed.
+enum Failed {
+    /// Nothing of it was done.
+    Undone(Fault),
+    /// All of it, or nothing.
+    Unknown(Fault, Box<Effects>),
+}
+
+struct Writer {
+    link: Option<Link>,
+    place: Place,
+    node: Uuid,
+    clock: Arc<dyn Clock>,
+    time: Option<Arc<DatabaseClock>>,
+    waiters: Arc<Waiters>,
+    heard: Arc<Heard>,
+    contact: watch::Sender<bool>,
+    generation: Arc<AtomicU64>,
+    fleet: Fleet,
+    /// The number of the last transaction.
+    number: i64,
+    outage: Option<Outage>,
+    /// Requests that wait for the database.
+    held: Vec<Request>,
+    unresolved: Option<Unresolved>,
+    next_due: Option<Timestamp>,
+    /// There is more to look at than the last transaction should.
+    again: bool,
+    looked_round: Instant,
+    /// Serving failed: not before this.
+    recovers_at: Option<Instant>,
+    /// What the other nodes have not been told, and when they were told last.
+    unsaid: u8,
+    said: Option<Instant>,
+}
+
+impl Writer {
+    /// Gives back the request that ended it.
+    async fn work(&mut self, requests: &mut mpsc::UnboundedReceiver<Request>) -> Request {
+        loop {
+            let mut batch = self.wait(requests).await;
+            gather(&mut batch, requests);
+            let last = batch.pop_if(|request| request.is_last());
+            for request in &mut batch {
+                if let Request::Settle(Settle { worker, free, .. }) = request {
+                    self.fleet.add_free(*worker, std::mem::take(free));
+                }
+            }
+            self.held.append(&mut batch);
+            if self.is_connected().await {
+                let batch = std::mem::take(&mut self.held);
+                self.handle(batch).await;
+            }
+            self.refuse_the_impatient(last.is_some());
+            if let Some(last) = last {
+                return last;
+            }
+            if self.link.is_some() {
+                self.look_round().await;
+                self.say().await;
+            }
+        }
+    }
+
+    /// Waits for a request, for news, or until there is something to do without any.
+    async fn wait(&self, requests: &mut mpsc::UnboundedReceiver<Request>) -> Vec<Request> {
+        let pause = self.pause();
+        let sleep = async {
+            match pause {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            request = requests.recv() => vec![request.unwrap_or(Request::Stop)],
+            () = self.heard.wait() => Vec::new(),
+            () = sleep => Vec::new(),
+        }
+    }
+
+    /// How long there is nothing to do; for ever, where nobody here waits for anything.
+    fn pause(&self) -> Option<Duration> {
+        if let Some(outage) = &self.outage {
+            let patience = (!self.held.is_empty() || self.unresolved.is_some()).then(|| outage.patience());
+            let patience = patience.filter(|patience| !patience.is_zero());
+            return patience.into_iter().chain([outage.pause()]).min();
+        }
+        let watching = !self.fleet.is_empty() || self.waiters.any();
+        let look_round = watching.then(|| poll().saturating_sub(self.looked_round.elapsed()));
+        let recover = self.recovers_at.map(|at| at.saturating_duration_since(Instant::now()));
+        let serve = if !self.fleet.wants() {
+            None
+        } else if recover.is_some() {
+            recover
+        } else if self.again {
+            Some(Duration::ZERO)
+        } else {
+            // What is due and was not claimed is locked by somebody who is about to.
+            self.next_due.and_then(|due| self.clock.sleep_until(due)).map(|pause| pause.max(STEP_OVER))
+        };
+        let say = (self.unsaid != 0).then(|| QUIET.saturating_sub(self.said.map_or(QUIET, |said| said.elapsed())));
+        [look_round, serve, say].into_iter().flatten().min()
+    }
+
+    /// Whether the database can be spoken to; tries to reach it, if it is time to.
+    async fn is_connected(&mut self) -> bool {
+        let Some(outage) = &self.outage else { return true };
+        if !outage.pause().is_zero() {
+            return false;
+        }
+        match self.reconnect().await {
+            Ok(()) => {
+                let lasted = self.outage.take().map(|outage| outage.lasted());
+                tracing::info!(?lasted, "the database is back");
+                self.contact.send_replace(true);
+                // Whatever was said meanwhile was not heard.
+                self.looked_round = Instant::now().checked_sub(poll()).unwrap_or_else(Instant::now);
+                self.again = true;
+                true
+            }
+            Err(fault) => {
+                self.link = None;
+                let error = fault.at(&self.place.shown);
+                if self.outage.as_mut().is_some_and(Outage::tried) {
+                    tracing::warn!(%error, "the database is away; trying to reach it");
+                }
+                false
+            }
+        }
+    }
+
+    async fn reconnect(&mut self) -> Outcome<()> {
+        let mut link = open(&self.place, self.node, self.time.as_deref()).await?;
+        if let Some(unresolved) = &self.unresolved {
+            link.begin().await?;
+            let row = link.first(query(sql::LAST_BATCH).bind(self.node)).await?;
+            let committed = row.map(|row| row.try_get::<i64, _>(0)).transpose()? == Some(self.number);
+            link.script(sql::COMMIT.to_owned()).await?;
+            tracing::debug!(committed, requests = unresolved.batch.len(), "read back what a lost answer had said");
+            if let Some(Unresolved { batch, effects, serve }) = self.unresolved.take() {
+                if committed {
+                    self.publish(batch, effects, serve);
+                } else {
+                    self.fleet.roll_back();
+                    self.held.splice(0..0, batch);
+                }
+            }
+        }
+        self.link = Some(link);
+        Ok(())
+    }
+
+    /// Those who have waited for the database for long enough are told; everybody is, before the end.
+    fn refuse_the_impatient(&mut self, is_last: bool) {
+        let Some(outage) = &self.outage else { return };
+        if !outage.patience().is_zero() && !is_last {
+            return;
+        }
+        let error = StoreError::Unavailable { reason: "the database is away".to_owned() };
+        for request in self.held.drain(..) {
+            refuse(request, error.clone(), &self.fleet);
+        }
+        if let Some(unresolved) = &mut self.unresolved {
+            // The results of attempts must not be given again before it is known what became of them.
+            let asks = unresolved.batch.extract_if(.., |request| is_last || !matches!(request, Request::Settle(_)));
+            for request in asks {
+                refuse(request, error.clone(), &self.fleet);
+            }
+        }
+    }
+
+    /// The connection is of no use any more.
+    fn lose(&mut self, fault: &Fault) {
+        tracing::debug!(?fault, "the connection was lost");
+        self.link = None;
+        self.outage.get_or_insert_with(Outage::begin);
+        self.contact.send_replace(false);
+    }
+
+    /// Does a batch: in one transaction, or each request in its own if that fails.
+    async fn handle(&mut self, batch: Vec<Request>) {
+        let serve = self.is_time_to_serve();
+        if !serve && batch.is_empty() {
+            return;
+        }
+        let Some((batch, fault)) = self.attempt(batch, serve).await else { return };
+        if batch.is_empty() {
+            return self.serving_failed(fault);
+        }
+        if batch.len() == 1 && !serve {
+            return self.refuse_all(batch, fault);
+        }
+        tracing::debug!(?fault, requests = batch.len(), "a batch failed: its requests are done one by one");
+        let mut batch = batch.into_iter();
+        while let Some(request) = batch.next() {
+            if self.link.is_none() {
+                self.held.push(request);
+                self.held.extend(batch);
+                return;
+            }
+            if let Some((request, fault)) = self.attempt(vec![request], false).await {
+                self.refuse_all(request, fault);
+            }
+        }
+        if serve
+            && self.link.is_some()
+            && let Some((_, fault)) = self.attempt(Vec::new(), true).await
+        {
+            self.serving_failed(fault);
+        }
+    }
+
+    /// Tries until it is done, or waits for the database, or can't be done: then it comes back.
+    async fn attempt(&mut self, mut batch: Vec<Request>, serve: bool) -> Option<(Vec<Request>, Fault)> {
+        let (mut slowly, mut repeats) = (false, 0);
+        loop {
+            let Some(mut link) = self.link.take() else {
+                self.held.splice(0..0, batch);
+                return None;
+            };
+            let failed = match self.transact(&mut link, &mut batch, serve, slowly).await {
+                Ok(effects) => {
+                    self.link = Some(link);
+                    self.publish(batch, effects, serve);
+                    return None;
+                }
+                Err(failed) => failed,
+            };
+            let fault = match failed {
+                Failed::Undone(fault) => fault,
+                Failed::Unknown(fault, effects) => {
+                    self.unresolved = Some(Unresolved { batch, effects: *effects, serve });
+                    self.lose(&fault);
+                    return None;
+                }
+            };
+            self.fleet.roll_back();
+            let rolled_back = match fault.remedy() {
+                Remedy::Reconnect => Err(None),
+                _ => link.script(sql::ROLLBACK.to_owned()).await.map_err(Some),
+            };
+            if let Err(lost) = rolled_back {
+                self.lose(lost.as_ref().unwrap_or(&fault));
+                self.held.splice(0..0, batch);
+                return None;
+            }
+            self.link = Some(link);
+            match fault.remedy() {
+                Remedy::Slowly if !slowly => slowly = true,
+                Remedy::Repeat if repeats < REPEATS => {
+                    repeats += 1;
+                    tokio::time::sleep(by_chance(LONGEST_REPEAT)).await;
+                }
+                _ => return Some((batch, fault)),
+            }
+        }
+    }
+
+    /// One transaction. When it fails, all is as before, on disk and in memory.
+    async fn transact(
+        &mut self,
+        link: &mut Link,
+        batch: &mut [Request],
+        serve: bool,
+        slowly: bool,
+    ) -> Result<Effects, Failed> {
+        let writes = serve || batch.iter().any(Request::writes);
+        if writes {
+            link.begin().await.map_err(Failed::Undone)?;
+        }
+        let mut transaction = Batch::new(link, &mut self.fleet, self.clock.now(), slowly);
+        transaction.apply_all(batch).await.map_err(Failed::Undone)?;
+        if serve {
+            transaction.serve().await.map_err(Failed::Undone)?;
+        }
+        transaction.finish(batch).await.map_err(Failed::Undone)?;
+        let effects = transaction.effects;
+        if !writes {
+            return Ok(effects);
+        }
+        self.number += 1;
+        let commit = self.commit(&effects);
+        points::hit("postgres.before_commit");
+        if let Err(fault) = link.script(commit).await {
+            let is_known = fault.remedy() != Remedy::Reconnect;
+            return Err(if is_known { Failed::Undone(fault) } else { Failed::Unknown(fault, Box::new(effects)) });
+        }
+        points::hit("postgres.after_commit");
+        Ok(effects)
+    }
+
+    /// The end of a transaction: its number, what others are to hear of it, and the commit, all in one go.
+    fn commit(&mut self, effects: &Effects) -> String {
+        let (node, number) = (self.node, self.number);
+        let mut commit = format!("UPDATE node SET batch = {number}, seen = clock_timestamp() WHERE id = '{node}'; ");
+        self.unsaid |= self.news_of(effects);
+        if self.unsaid != 0 && self.said.is_none_or(|said| said.elapsed() >= QUIET) {
+            commit.push_str(&self.call());
+            commit.push_str("; ");
+            // If the transaction fails, others look in vain.
+            (self.unsaid, self.said) = (0, Some(Instant::now()));
+        }
+        commit.push_str(sql::COMMIT);
+        commit
+    }
+
+    fn news_of(&self, effects: &Effects) -> u8 {
+        let mut news = 0;
+        if effects.ready > 0 {
+            news |= WORK;
+        }
+        if effects.cancels.iter().any(|(worker, _)| self.fleet.get(*worker).is_none()) {
+            news |= STOP;
+        }
+        if !effects.ended.is_empty() {
+            news |= ENDED;
+        }
+        news
+    }
+
+    fn call(&self) -> String {
+        // Neither of the two has a quote in it.
+        format!("NOTIFY \"{}\", '{}'", self.place.channel(), payload(self.node, self.unsaid))
+    }
+
+    /// Tells other nodes what they have not been told yet.
+    async fn say(&mut self) {
+        if self.unsaid == 0 || self.said.is_some_and(|said| said.elapsed() < QUIET) {
+            return;
+        }
+        let call = self.call();
+        (self.unsaid, self.said) = (0, Some(Instant::now()));
+        let Some(mut link) = self.link.take() else { return };
+        match link.script(call).await {
+            Ok(()) => self.link = Some(link),
+            Err(fault) => self.lose(&fault),
+        }
+    }
+
+    fn is_time_to_serve(&mut self) -> bool {
+        if self.recovers_at.is_some_and(|at| at > Instant::now()) {
+            return false;
+        }
+        self.recovers_at = None;
+        self.fleet.wants()
+    }
+
+    fn serving_failed(&mut self, fault: Fault) {
+        let error = fault.at(&self.place.shown);
+        tracing::warn!(%error, "no claims could be made; trying again");
+        self.recovers_at = Some(Instant::now() + RECOVER);
+    }
+
+    fn refuse_all(&mut self, batch: Vec<Request>, fault: Fault) {
+        let error = fault.at(&self.place.shown);
+        for request in batch {
+            refuse(request, error.clone(), &self.fleet);
+        }
+    }
+
+    /// It is on disk: everybody is told. Settled goes before Claimed, and both before the answers.
+    fn publish(&mut self, batch: Vec<Request>, effects: Effects, served: bool) {
+        self.fleet.commit();
+        if served {
+            (self.next_due, self.again) = (effects.next_due, effects.more);
+        }
+        if effects.stale {
+            self.generation.fetch_add(1, Ordering::AcqRel);
+        }
+        let mut rest = Vec::with_capacity(batch.len());
+        for request in batch {
+            match request {
+                Request::Settle(Settle { worker, settled, .. }) => {
+                    for (claim, _) in &settled {
+                        self.fleet.release(*claim);
+                    }
+                    if !settled.is_empty() {
+                        self.fleet.deliver(worker, Delivery::Settled(settled));
+                    }
+                }
+                Request::Attach(ask) => {
+                    let (info, inbox) = &ask.about;
+                    self.fleet.attach(info.id, inbox.clone(), info.knows.clone());
+                    rest.push(Request::Attach(ask));
+                }
+                other => rest.push(other),
+            }
+        }
+        self.fleet.bring(effects.claims);
+        self.fleet.tell_to_stop(effects.cancels);
+        for worker in effects.gone {
+            self.fleet.forget(worker);
+        }
+        for request in rest {
+            request.answer();
+        }
+        if !effects.ended.is_empty() {
+            self.waiters.tell(&effects.ended);
+        }
+    }
+
+    /// Looks at what other nodes have said that they did, and now and then at what they may have done.
+    async fn look_round(&mut self) {
+        let mut news = self.heard.take();
+        let watching = !self.fleet.is_empty() || self.waiters.any();
+        let is_time = watching && self.looked_round.elapsed() >= poll();
+        if is_time {
+            news = WORK | STOP | ENDED;
+            self.looked_round = Instant::now();
+        }
+        if news == 0 {
+            return;
+        }
+        if news & WORK != 0 {
+            self.handle(Vec::new()).await;
+        }
+        let workers = if news & STOP == 0 { Vec::new() } else { self.fleet.ids() };
+        let awaits = news & ENDED != 0 && self.waiters.any();
+        if workers.is_empty() && !awaits {
+            return;
+        }
+        let Some(mut link) = self.link.take() else { return };
+        match self.look(&mut link, &workers, awaits, is_time).await {
+            Ok(()) => self.link = Some(link),
+            // A look is only that: the connection is made anew.
+            Err(fault) => self.lose(&fault),
+        }
+    }
+
+    async fn look(&mut self, link: &mut Link, workers: &[WorkerId], awaits: bool, tell_time: bool) -> Outcome<()> {
+        link.begin().await?;
+        if let Some(clock) = self.time.as_deref().filter(|_| tell_time) {
+            link.tell_time(clock).await?;
+        }
+        let mut cancels = Vec::new();
+        let mut asking = Batch::new(link, &mut self.fleet, self.clock.now(), false);
+        for &worker in workers {
+            cancels.extend(asking.stops_of(worker).await?.into_iter().map(|claim| (worker, claim)));
+        }
+        let ended = if awaits { read::ended(link, &self.waiters.awaited()).await? } else { Vec::new() };
+        link.script(sql::COMMIT.to_owned()).await?;
+        self.fleet.tell_to_stop(cancels);
+        self.waiters.tell(&ended);
+        Ok(())
+    }
+
+    /// The store is closed.
+    async fn leave(&mut self) {
+        let Some(mut link) = self.link.take() else { return };
+        let left = async {
+            link.begin().await?;
+            link.execute(query(sql::DELETE_NODE).bind(self.node)).await?;
+            link.script(sql::COMMIT.to_owned()).await
+        };
+        if let Err(fault) = left.await {
+            // The row is forgotten by whoever opens the store in a week.
+            tracing::debug!(?fault, "the node's row stays");
+        }
+        link.close().await;
+    }
+}
+
+/// A connection for the writer, on which the node has its row.
+pub(super) async fn open(place: &Place, node: Uuid, time: Option<&DatabaseClock>) -> Outcome<Link> {
+    let mut link = Link::open(place, Purpose::Write, STATEMENT).await?;
+    link.begin().await?;
+    if let Some(clock) = time {
+        link.tell_time(clock).await?;
+    }
+    link.execute(query(sql::INSERT_NODE).bind(node)).await?;
+    link.script(sql::COMMIT.to_owned()).await?;
+    Ok(link)
+}
+
+fn poll() -> Duration {
+    Duration::from_millis(POLL.unsigned_abs())
+}
+
+/// Adds what comes next, as long as the transaction does not become too long.
+fn gather(batch: &mut Vec<Request>, requests: &mut mpsc::UnboundedReceiver<Request>) {
+    let mut rows = batch.iter().map(Request::weight).sum::<usize>();
+    while batch.len() < MOST_REQUESTS && rows < MOST_ROWS && !batch.last().is_some_and(Request::is_last) {
+        let Ok(request) = requests.try_recv() else { break };
+        rows += request.weight();
+        batch.push(request);
+    }
+}
+
+fn refuse(request: Request, error: StoreError, fleet: &Fleet) {
+    if let Some((Settle { worker, finished, .. }, error)) = request.refuse(error)
+        && !finished.is_empty()
+    {
+        fleet.deliver(worker, Delivery::Unsettled { finished, error });
+    }
+}
