@@ -78,17 +78,13 @@ on_each_store! {
     async fn a_worker_that_was_taken_for_dead_begins_again(dispatcher) {
         let worker = crate::settings(&dispatcher).lease("60ms").start().await.unwrap();
         let store = dispatcher.store();
-        let first = store.workers().await.unwrap();
-        let taken = loop {
-            let peers = store.workers().await.unwrap();
-            store.reclaim(peers.clone()).await.unwrap();
-            if store.workers().await.unwrap() != peers {
-                break peers;
-            }
-        };
-        assert_eq!(taken[0].id, first[0].id);
+        let first = store.workers().await.unwrap()[0].id;
+        // A sign of life between the two calls spares it: then once more.
+        while store.workers().await.unwrap().iter().any(|peer| peer.id == first) {
+            store.reclaim(store.workers().await.unwrap()).await.unwrap();
+        }
         assert_eq!(dispatcher.dispatch(weed { rows: 9 }).await.unwrap().wait().await.unwrap(), 9);
-        assert_ne!(store.workers().await.unwrap()[0].id, first[0].id);
+        assert!(store.workers().await.unwrap().iter().all(|peer| peer.id != first));
         worker.shutdown().await;
     }
 }
