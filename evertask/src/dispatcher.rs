@@ -14,7 +14,7 @@ use crate::store::{
 };
 use crate::task::{Work, Workflow};
 use crate::worker::WorkerBuilder;
-use crate::workflow::SignalKey;
+use crate::workflow::{RunProgress, SignalKey};
 
 /// Dispatches work to a store, cancels it, and reads what became of it. It is cheap to clone.
 ///
@@ -146,8 +146,9 @@ impl Dispatcher {
 
     /// Gives a run the value that its step waits for: `dispatcher.signal(run.id(), Review::approval, &value)`.
     ///
-    /// One that comes before the step waits is kept; a second one is refused. A run that waits under a name that the
-    /// step had is found too. When this returns, it is on disk.
+    /// One that comes before the step waits is kept. A second one is refused, unless the step waits again when it comes,
+    /// as it may in a loop: then it is delivered. A run that waits under a name that the step had is found too. When
+    /// this returns, it is on disk.
     pub async fn signal<W: Workflow, V: Payload>(
         &self,
         run: RunId,
@@ -186,6 +187,26 @@ impl Dispatcher {
     /// One run.
     pub async fn get_run(&self, id: RunId) -> Result<Option<RunRecord>, StoreError> {
         self.store.run(id).await
+    }
+
+    /// How far a run is, step by step, for [`Graph::svg_of`](crate::workflow::Graph::svg_of) and its like.
+    ///
+    /// Its tasks are read in pages: of a run that moves meanwhile, the later ones are newer.
+    pub async fn progress(&self, run: RunId) -> Result<Option<RunProgress>, StoreError> {
+        const PAGE: u32 = 500;
+        let Some(record) = self.store.run(run).await? else { return Ok(None) };
+        let mut progress = RunProgress::new(&record);
+        let mut filter = TaskFilter::new().run(run).limit(PAGE);
+        loop {
+            let page = self.store.tasks(filter.clone()).await?;
+            for task in &page {
+                progress.add(task);
+            }
+            match page.last() {
+                Some(last) if page.len() >= PAGE as usize => filter.after = Some(last.id),
+                _ => return Ok(Some(progress)),
+            }
+        }
     }
 
     /// Tasks that match, oldest first.

@@ -238,7 +238,7 @@ pub trait Workflow: Work<Error = FailureReport, Id = crate::RunId> {
     /// What the macro knows of this workflow.
     fn entry() -> &'static WorkflowEntry;
 
-    /// The static graph: what can follow what. It renders as Mermaid and as DOT.
+    /// The static graph: what can follow what. It renders as SVG, as Mermaid and as DOT.
     fn graph() -> Graph {
         Self::entry().graph()
     }

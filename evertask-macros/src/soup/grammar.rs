@@ -116,7 +116,7 @@ fn target(choices: &mut Choices<'_>, text: &mut String, from: usize, steps: usiz
 
 fn join(choices: &mut Choices<'_>, text: &mut String, steps: usize) {
     text.push_str(choices.of(&["join (", "join all settled ("]));
-    for _ in 0..1 + choices.below(3) {
+    for _ in 0..=choices.below(3) {
         put(text, format_args!("{}{}, ", choices.of(&["", "", "each "]), STEPS[choices.below(steps)]));
     }
     put(text, format_args!(") => {}; ", choices.of(&STEPS)));

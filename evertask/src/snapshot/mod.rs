@@ -66,6 +66,12 @@ macro_rules! snapshot {
             );
         }
     };
+    ($($other:tt)*) => {
+        ::core::compile_error!(
+            "`snapshot!` takes the path of the lock file as a text, and then the workflows and tasks to look at alone, \
+             if any: `snapshot!(\"workflows.lock\", Order)`"
+        );
+    };
 }
 
 /// The environment variable that says that the file is to be written anew.

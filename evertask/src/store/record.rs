@@ -17,7 +17,7 @@ pub enum SignalOutcome {
     Delivered,
     /// No step waits for it yet: it is kept.
     Kept,
-    /// There was one before.
+    /// There was one before, and no step waits for another: it is refused.
     Repeated,
     /// The run has ended.
     Ended,

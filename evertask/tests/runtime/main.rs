@@ -10,6 +10,7 @@ mod failing;
 mod language;
 mod panics;
 mod parking;
+mod pictures;
 mod timeouts;
 
 use std::future::Future;

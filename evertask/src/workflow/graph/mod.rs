@@ -1,7 +1,15 @@
-//! The static graph of a workflow, and its pictures.
+//! The static graph of a workflow, and its pictures: `mermaid` and `dot` write it for other programs to draw, and `svg`
+//! draws it, where `layout` says. `progress` is how far a run is, which all three can show.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+mod dot;
+mod layout;
+mod mermaid;
+mod progress;
+mod svg;
+#[cfg(test)]
+mod tests;
+
+pub use progress::{RunProgress, StepProgress, StepState};
 
 use crate::registry::{Body, EdgeEntry, Registered, Target, WorkflowEntry};
 
@@ -25,6 +33,8 @@ pub struct GraphStep {
     pub name: String,
     /// The name of the task that it runs.
     pub task: String,
+    /// Names that it had, under which the tasks of a run may be stored.
+    pub was: Vec<String>,
 }
 
 /// One edge of a [`Graph`].
@@ -63,13 +73,13 @@ impl Graph {
         match entry.body {
             Body::Block(steps) => {
                 for step in steps {
-                    graph.add(step.name, step.does_name(), step.edges);
+                    graph.add(step.name, step.does_name(), step.was, step.edges);
                 }
             }
             Body::Chain(first) => graph.follow(first()),
         }
         if let Some(end) = &entry.end {
-            graph.add(end.name, end.name, end.edges);
+            graph.add(end.name, end.name, end.was, end.edges);
             for edge in end.edges {
                 if let Target::Work(work) = edge.to {
                     graph.follow(work());
@@ -86,11 +96,12 @@ impl Graph {
             if self.steps.iter().any(|step| step.name == registered.name()) {
                 continue;
             }
-            let edges = match registered {
-                Registered::Task(task) => task.edges,
-                Registered::Workflow(_) | Registered::Signal => &[],
+            let (was, edges) = match registered {
+                Registered::Task(task) => (task.was, task.edges),
+                Registered::Workflow(workflow) => (workflow.was, &[][..]),
+                Registered::Signal => (&[][..], &[][..]),
             };
-            self.add(registered.name(), registered.name(), edges);
+            self.add(registered.name(), registered.name(), was, edges);
             let mut next: Vec<_> = edges
                 .iter()
                 .filter_map(|edge| match edge.to {
@@ -103,8 +114,9 @@ impl Graph {
         }
     }
 
-    fn add(&mut self, name: &str, task: &str, edges: &[EdgeEntry]) {
-        self.steps.push(GraphStep { name: name.to_owned(), task: task.to_owned() });
+    fn add(&mut self, name: &str, task: &str, was: &[&str], edges: &[EdgeEntry]) {
+        let was = was.iter().map(|&was| was.to_owned()).collect();
+        self.steps.push(GraphStep { name: name.to_owned(), task: task.to_owned(), was });
         self.edges.extend(edges.iter().map(|edge| Edge {
             from: name.to_owned(),
             on: edge.on.to_owned(),
@@ -120,59 +132,6 @@ impl Graph {
             },
             after: edge.after.map(str::to_owned),
         }));
-    }
-
-    /// The graph in Mermaid's language, for a page or a README.
-    pub fn mermaid(&self) -> String {
-        let mut text = String::from("flowchart TD\n");
-        let ids = self.ids();
-        for step in &self.steps {
-            line(&mut text, format_args!("    {}[\"{}\"]", ids[step.name.as_str()], mermaid_text(&label(step))));
-        }
-        let mut ends = Ends::default();
-        for edge in &self.edges {
-            let to = match &edge.to {
-                EdgeEnd::Step(step) => ids.get(step.as_str()).cloned().unwrap_or_else(|| step.clone()),
-                end => {
-                    let (id, shape) = ends.next(end);
-                    line(&mut text, format_args!("    {id}{shape}"));
-                    id
-                }
-            };
-            let from = &ids[edge.from.as_str()];
-            line(&mut text, format_args!("    {from} -->|\"{}\"| {to}", mermaid_text(&edge.label())));
-        }
-        text
-    }
-
-    /// The graph in Graphviz's language: `dot -Tsvg`.
-    pub fn dot(&self) -> String {
-        let mut text = String::new();
-        line(&mut text, format_args!("digraph {} {{", dot_text(&self.name)));
-        line(&mut text, format_args!("    node [shape=box, style=rounded];"));
-        for step in &self.steps {
-            line(&mut text, format_args!("    {} [label={}];", dot_text(&step.name), dot_text(&label(step))));
-        }
-        let mut ends = Ends::default();
-        for edge in &self.edges {
-            let to = match &edge.to {
-                EdgeEnd::Step(step) => dot_text(step),
-                end => {
-                    let (id, _) = ends.next(end);
-                    let id = dot_text(&format!(":{id}"));
-                    line(&mut text, format_args!("    {id} [label={}, shape=plaintext];", dot_text(end.word())));
-                    id
-                }
-            };
-            line(&mut text, format_args!("    {} -> {to} [label={}];", dot_text(&edge.from), dot_text(&edge.label())));
-        }
-        text.push_str("}\n");
-        text
-    }
-
-    /// Mermaid has reserved words and no escapes in ids: each step gets a short one.
-    fn ids(&self) -> BTreeMap<&str, String> {
-        self.steps.iter().enumerate().map(|(nth, step)| (step.name.as_str(), format!("s{nth}"))).collect()
     }
 }
 
@@ -197,32 +156,13 @@ impl EdgeEnd {
     }
 }
 
-/// Each end of a run or branch is a node of its own, so that the picture does not tie branches together.
-#[derive(Default)]
-struct Ends {
-    count: usize,
-}
-
-impl Ends {
-    fn next(&mut self, end: &EdgeEnd) -> (String, String) {
-        self.count += 1;
-        (format!("e{}", self.count), format!("([\"{}\"])", end.word()))
+impl GraphStep {
+    fn label(&self) -> String {
+        if self.name == self.task { self.name.clone() } else { format!("{} = {}", self.name, self.task) }
     }
 }
 
-fn label(step: &GraphStep) -> String {
-    if step.name == step.task { step.name.clone() } else { format!("{} = {}", step.name, step.task) }
-}
-
 fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
-    // Writing to a `String` does not fail.
-    let _ = writeln!(text, "{line}");
-}
-
-fn mermaid_text(text: &str) -> String {
-    text.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
-fn dot_text(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+    text.push_str(&line.to_string());
+    text.push('\n');
 }
