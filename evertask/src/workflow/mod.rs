@@ -12,7 +12,7 @@ pub(crate) mod next;
 pub(crate) mod route;
 mod signal;
 
-pub use graph::{Edge, EdgeEnd, Graph, GraphStep, RunProgress, StepProgress, StepState};
+pub use graph::{Edge, EdgeEnd, EdgeKind, Graph, GraphStep, RunProgress, StepProgress, StepState};
 pub use kinds::{Kind, OfSignal, OfTask, OfWorkflow, RunBy, Running, TaskKind, each, follow, undo};
 pub use members::{EachOf, Joins, Member, Members, One, Settled};
 pub use next::{Draft, Edge as NextEdge, Next, pause};

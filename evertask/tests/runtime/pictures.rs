@@ -86,6 +86,8 @@ on_each_store! {
         assert_eq!(svg.matches("class=\"step waiting\"").count(), 1);
         assert_eq!(svg.matches("class=\"step not-reached\"").count(), 3);
         assert!(svg.contains(">PaintIt: running</text>") && svg.contains(">3 succeeded (4 attempts)</text>"));
+        assert!(svg.contains(">on_ok(parts), each</text>") && svg.contains(">join</text>"), "{svg}");
+        assert!(svg.contains(">wait look</text>"));
         let mermaid = graph.mermaid_of(&progress);
         assert!(mermaid.starts_with("---\ntitle: \"PaintIt: running\"\n---\nflowchart TD\n"), "{mermaid}");
         assert!(mermaid.contains("[\"paint<br/>3 succeeded (4 attempts)\"]:::succeeded"), "{mermaid}");

@@ -47,8 +47,26 @@ pub struct Edge {
     pub on: String,
     /// What follows.
     pub to: EdgeEnd,
+    /// How it follows.
+    pub kind: EdgeKind,
+    /// How many tasks of an `each` run at once, or how often a run may take the step.
+    pub limit: Option<u32>,
     /// The pause before it, as it was written.
     pub after: Option<String>,
+}
+
+/// How the end of one step leads to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EdgeKind {
+    /// Once.
+    Once,
+    /// Once for each item.
+    Each,
+    /// When the other members of the join have ended too.
+    Join,
+    /// If the run fails.
+    Undo,
 }
 
 /// Where an [`Edge`] leads.
@@ -130,6 +148,13 @@ impl Graph {
                 Target::Rollback => EdgeEnd::Rollback,
                 Target::End => EdgeEnd::End,
             },
+            kind: match edge.to {
+                Target::Each(_) => EdgeKind::Each,
+                Target::Join(_) => EdgeKind::Join,
+                Target::Undo(_) => EdgeKind::Undo,
+                _ => EdgeKind::Once,
+            },
+            limit: edge.limit,
             after: edge.after.map(str::to_owned),
         }));
     }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::layout::{Layout, Way, layout};
-use super::{EdgeEnd, Graph, RunProgress, StepProgress, StepState, line};
+use super::{Edge, EdgeEnd, EdgeKind, Graph, GraphStep, RunProgress, StepProgress, StepState, line};
+use crate::registry::SIGNAL;
 
 /// Between two layers.
 pub(super) const GAP: f64 = 26.0;
@@ -108,14 +109,14 @@ impl Graph {
         let mut shapes: Vec<_> = self
             .steps
             .iter()
-            .map(|step| Shape::Step { label: step.label(), said: progress.map(|progress| progress.of(step)) })
+            .map(|step| Shape::Step { label: name(step), said: progress.map(|progress| progress.of(step)) })
             .collect();
         let ids: BTreeMap<_, _> = self.steps.iter().enumerate().map(|(nth, step)| (step.name.as_str(), nth)).collect();
         let mut edges = Vec::with_capacity(2 * self.edges.len());
         for edge in &self.edges {
             let Some(&from) = ids.get(edge.from.as_str()) else { continue };
             let label = shapes.len();
-            shapes.push(Shape::Label(edge.label()));
+            shapes.push(Shape::Label(written(edge)));
             let to = match &edge.to {
                 EdgeEnd::Step(step) => {
                     let Some(&to) = ids.get(step.as_str()) else { continue };
@@ -174,6 +175,25 @@ impl Shape {
             }
         }
     }
+}
+
+/// As the step is written in its block.
+fn name(step: &GraphStep) -> String {
+    if step.task == SIGNAL { format!("wait {}", step.name) } else { step.label() }
+}
+
+/// What is written on an edge.
+fn written(edge: &Edge) -> String {
+    let mut text = match edge.kind {
+        EdgeKind::Join => "join".to_owned(),
+        EdgeKind::Each => format!("{}, each", edge.label()),
+        EdgeKind::Once | EdgeKind::Undo => edge.label(),
+    };
+    if let Some(limit) = edge.limit {
+        // Writing to a `String` does not fail.
+        let _ = write!(text, " limit {limit}");
+    }
+    text
 }
 
 /// The line of an edge, and its tip where it ends in a box.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::layout::{Way, layout};
 use super::svg::Size;
-use super::{Edge, EdgeEnd, Graph, GraphStep, RunProgress, StepProgress, StepState};
+use super::{Edge, EdgeEnd, EdgeKind, Graph, GraphStep, RunProgress, StepProgress, StepState};
 use crate::id::RunId;
 use crate::store::RunState;
 
@@ -16,6 +16,8 @@ fn graph(steps: &[&str], edges: &[(&str, &str)]) -> Graph {
         from: from.to_owned(),
         on: format!("on_ok({to})"),
         to: if to == "done" { EdgeEnd::Done } else { EdgeEnd::Step(to.to_owned()) },
+        kind: EdgeKind::Once,
+        limit: None,
         after: None,
     };
     Graph { name: "Drawn".to_owned(), steps: steps.iter().map(step).collect(), edges: edges.iter().map(edge).collect() }
