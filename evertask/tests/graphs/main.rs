@@ -3,8 +3,8 @@
 //!
 //! Of a run in which one thing fails beside another, it says what may be there, and that what completed was undone;
 //! of any other, all that is there. Not among the workflows: cancels from outside and their arms, time limits,
-//! snoozes, arms that ask for the run's input, members of a join that are `each` of runs, and loops in what may run
-//! beside itself.
+//! snoozes, arms that ask for the run's input, an `each` of runs, forks within a fork's branches, undos that are
+//! runs, and loops in what may run beside itself.
 
 #![allow(clippy::unwrap_used)]
 

@@ -382,11 +382,13 @@ impl Writer {
         serve: bool,
         slowly: bool,
     ) -> Result<Effects, Failed> {
+        // What is asked now is meant now, however long the way to the database.
+        let now = self.clock.now();
         let writes = serve || batch.iter().any(Request::writes);
         if writes {
             link.begin().await.map_err(Failed::Undone)?;
         }
-        let mut transaction = Batch::new(link, &mut self.fleet, self.clock.now(), slowly);
+        let mut transaction = Batch::new(link, &mut self.fleet, now, slowly);
         transaction.apply_all(batch).await.map_err(Failed::Undone)?;
         if serve {
             transaction.serve().await.map_err(Failed::Undone)?;
