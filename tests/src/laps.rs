@@ -50,11 +50,11 @@ impl Track {
         self.end(cx);
     }
 
-    fn begin(&self, cx: &Context) {
+    pub(crate) fn begin(&self, cx: &Context) {
         self.witness.say(Word::Begin, cx);
     }
 
-    fn end(&self, cx: &Context) {
+    pub(crate) fn end(&self, cx: &Context) {
         self.witness.say(Word::End, cx);
     }
 }

@@ -2,7 +2,7 @@
 //! outside that nothing was lost or doubled.
 //!
 //! [`laps`] are the tasks and [`courses`] the workflows; each lap of a course has an end that is known before.
-//! [`faults`] are tasks that do harm.
+//! [`faults`] are tasks that do harm, and [`constructs`] a course for each word of the language.
 //! [`witness`] is the file that handlers write to, which no database transaction can take back. [`process`]
 //! starts and ends the programs, [`check`] compares what they left with the same laps on the memory store, and
 //! [`wal`] reads SQLite's write-ahead log frame by frame.
@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
 pub mod check;
+pub mod constructs;
 pub mod courses;
 pub mod faults;
 pub mod laps;

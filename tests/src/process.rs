@@ -1,5 +1,6 @@
 //! Programs under test: started, given orders, listened to, and killed.
 
+use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -72,16 +73,24 @@ pub struct Program {
 impl Program {
     /// Starts it on a place. It is told where to die, if anywhere.
     pub fn start(program: &str, place: &Place, arguments: &[&str], crash_at: Option<&str>) -> Self {
+        let variable = crash_at.map(|point| ("EVERTASK_CRASH_AT", OsStr::new(point)));
+        Self::start_with(program, place, arguments, variable)
+    }
+
+    /// Starts it on a place. It writes down each crash point that it passes, a line each.
+    pub fn start_recorded(program: &str, place: &Place, arguments: &[&str], passed: &Path) -> Self {
+        Self::start_with(program, place, arguments, Some(("EVERTASK_CRASH_LOG", passed.as_os_str())))
+    }
+
+    fn start_with(program: &str, place: &Place, arguments: &[&str], variable: Option<(&str, &OsStr)>) -> Self {
         let mut command = Command::new(program);
         let paths = [("--witness", place.witness()), ("--acked", place.acked())];
         command
             .args(arguments)
             .args(["--store", &place.store()])
             .args(paths.iter().flat_map(|(option, path)| [Path::new(option), path.as_path()]));
-        command.env_remove("EVERTASK_CRASH_AT").stdin(Stdio::piped()).stdout(Stdio::piped());
-        if let Some(point) = crash_at {
-            command.env("EVERTASK_CRASH_AT", point);
-        }
+        command.env_remove("EVERTASK_CRASH_AT").env_remove("EVERTASK_CRASH_LOG");
+        command.envs(variable).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         let (heard, lines) = channel();

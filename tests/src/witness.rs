@@ -74,6 +74,16 @@ impl Witness {
     pub fn mark(&self, task: TaskId) -> bool {
         File::create_new(self.marks.join(task.to_string())).is_err()
     }
+
+    /// Makes a mark that every process here sees.
+    pub fn set(&self, mark: &str) -> std::io::Result<()> {
+        File::create(self.marks.join(mark)).map(drop)
+    }
+
+    /// Whether there is such a mark.
+    pub fn is_set(&self, mark: &str) -> bool {
+        self.marks.join(mark).exists()
+    }
 }
 
 /// One line of the file.

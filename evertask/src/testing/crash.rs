@@ -1,5 +1,8 @@
 //! Named crash points: the places before and after each kind of commit, where a test lets the process die.
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -48,6 +51,9 @@ pub const CRASH_POINTS: &[&str] = &[
 /// The environment variable that says where to die: `name`, or `name:n` for the n-th time there.
 const CRASH_AT: &str = "EVERTASK_CRASH_AT";
 
+/// The environment variable that names a file: each point that is passed becomes a line of it.
+const CRASH_LOG: &str = "EVERTASK_CRASH_LOG";
+
 /// Where this process is to die, and at which visit.
 struct Crash {
     name: String,
@@ -58,11 +64,24 @@ struct Crash {
 /// Ends the process without any farewell, if the environment asks for it here.
 pub(crate) fn crash_point(name: &str) {
     static CRASH: OnceLock<Option<Crash>> = OnceLock::new();
+    record(name);
     let crash = CRASH.get_or_init(|| std::env::var(CRASH_AT).ok().map(|wish| parse(&wish)));
     if let Some(crash) = crash
         && crash.name == name
         && crash.visits.fetch_add(1, Ordering::Relaxed) + 1 == crash.visit
     {
+        std::process::abort();
+    }
+}
+
+/// Writes down that a point is passed, if the environment asks for it.
+fn record(name: &str) {
+    static LOG: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let Some(log) = LOG.get_or_init(|| std::env::var_os(CRASH_LOG).map(PathBuf::from)) else { return };
+    // One write, so that lines of several threads do not mix.
+    let written = OpenOptions::new().append(true).create(true).open(log);
+    if written.and_then(|mut log| log.write_all(format!("{name}\n").as_bytes())).is_err() {
+        // A record with gaps would hide points from the test that asks for it.
         std::process::abort();
     }
 }

@@ -30,7 +30,7 @@ async fn against<A: Send + 'static, B: Send + 'static>(
 ) -> (A, B) {
     let gate = Arc::new(Gate::new(2));
     let hold_one = round.is_multiple_of(2);
-    let held_back = 1_u32 << (round / 2 % 12);
+    let held_back = 1_u32 << (round / 2 % 16);
     let start = |held: bool| {
         let gate = Arc::clone(&gate);
         move || {
