@@ -386,6 +386,10 @@ pub(crate) fn not_completed(step: &str, way: &str) -> String {
     format!("`{step}` has not completed on every way here: {way}")
 }
 
+pub(crate) fn doubled(step: &str, one: &str, two: &str) -> String {
+    format!("`{step}` may run twice side by side, so that it has no one output: {one}, and {two}")
+}
+
 pub(crate) const WAIT_FIRST: &str = "a run can't start with a `wait`: its first step takes what the run is given";
 
 pub(crate) fn timeout_without_for(step: &str) -> String {

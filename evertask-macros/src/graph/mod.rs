@@ -1,9 +1,10 @@
 //! The graph of a block, by numbers: pure rules, which know nothing of names and words.
 //!
-//! `circles` finds what goes round, `past` what has completed on every way, `joins` what could wait for ever, and
+//! `circles` finds what goes round, `doubled` what runs twice side by side, `past` what has completed on every way, `joins` what could wait for ever, and
 //! `outputs` the ways without an output, or with two. Each looks at an edge a bounded number of times.
 
 mod circles;
+mod doubled;
 mod joins;
 mod outputs;
 mod past;

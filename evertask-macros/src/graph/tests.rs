@@ -164,6 +164,24 @@ fn two_outputs_of_one_way_are_found() {
     assert_eq!(at(&["1 2", "done", "done fail"], &[]), []);
 }
 
+#[test]
+fn two_branches_that_meet_run_a_step_twice() {
+    let ways = |flow: Flow, step| flow.doubled(step).map(|two| two.map(|path| steps(&path)));
+    // Both branches of a list come to 3.
+    assert_eq!(ways(flow(&["1 2", "3", "3", "end"], &[]), 3), Some([vec![0, 1, 3], vec![0, 2, 3]]));
+    // Of two arms a run takes one.
+    assert_eq!(ways(flow(&["1 | 2", "3", "3", "end"], &[]), 3), None);
+    // A join brings them together, and what follows it runs once.
+    assert_eq!(ways(flow(&["1 2", "j0", "j0", "4", "end"], &[(&[1, 2], 3)]), 4), None);
+    // A third branch comes to what follows the join, too.
+    let third = flow(&["1 2 4", "j0", "j0", "4", "end"], &[(&[1, 2], 3)]);
+    assert_eq!(ways(third, 4), Some([vec![0, 1, 3, 4], vec![0, 4]]));
+    // A way back to the list is another round.
+    assert_eq!(ways(flow(&["1 2", "0 | end", "end"], &[]), 2), None);
+    // Where the run fails, nothing else of the list goes on.
+    assert_eq!(ways(flow(&["1 2 fail", "3", "3", "end"], &[]), 3), None);
+}
+
 /// Chains, diamonds and joins: each rule looks at an edge a bounded number of times.
 #[test]
 fn the_rules_stay_linear() {

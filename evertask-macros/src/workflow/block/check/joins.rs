@@ -70,6 +70,12 @@ pub(super) fn complete(workflow: &Workflow, ways: &Ways, errors: &mut Errors) {
             errors.at(&member.word, messages::member_behind_each(&workflow.name_of(member.step)));
             continue;
         }
+        let doubled = |member: &Member| Some((member.word.clone(), member.step, ways.flow.doubled(member.step)?));
+        if let Some((word, member, [one, two])) = join.members.iter().find_map(doubled) {
+            let [one, two] = [one, two].map(|path| workflow.shown(ways, &path));
+            errors.at(&word, messages::doubled(&workflow.name_of(member), &one, &two));
+            continue;
+        }
         for lost in ways.flow.lost(of) {
             let named = |step: usize| workflow.name_of(step);
             let (member, message) = match &lost {

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 
 use crate::arms::{Past, TargetKind};
 use crate::errors::Errors;
-use crate::graph::Without;
+use crate::graph::{Path, Without};
 use crate::messages;
 use crate::workflow::block::model::Workflow;
 use crate::workflow::block::ways::Ways;
 
 pub(super) fn check(workflow: &Workflow, ways: &Ways, errors: &mut Errors) {
     let mut without: HashMap<usize, Without> = HashMap::new();
+    let mut doubled: HashMap<usize, Option<[Path; 2]>> = HashMap::new();
     let (repeated, behind) = (repeated(workflow), ways.flow.behind_each());
     for (number, step) in workflow.steps.iter().enumerate() {
         for with in step.arms.iter().flat_map(|arm| &arm.with) {
@@ -22,6 +23,9 @@ pub(super) fn check(workflow: &Workflow, ways: &Ways, errors: &mut Errors) {
                 errors.at(&with.word, messages::with_each(&name));
             } else if behind[of] {
                 errors.at(&with.word, messages::with_behind_each(&name));
+            } else if let Some([one, two]) = doubled.entry(of).or_insert_with(|| ways.flow.doubled(of)) {
+                let [one, two] = [one, two].map(|path| workflow.shown(ways, path));
+                errors.at(&with.word, messages::doubled(&name, &one, &two));
             } else if let Some(path) = without.entry(of).or_insert_with(|| ways.flow.without(of)).path(number) {
                 errors.at(&with.word, messages::not_completed(&name, &workflow.shown(ways, &path)));
             }
