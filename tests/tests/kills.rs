@@ -110,6 +110,10 @@ fn nothing_is_lost_or_doubled_when_the_server_crashes() {
     let mut producer = start("produce");
     producer.order(&FIRST_LAPS.to_string());
     let workers: Vec<_> = (0..WORKERS).map(|_| start("serve")).collect();
+    producer.hear("producing");
+    for worker in &workers {
+        worker.hear("serving");
+    }
     let mut busy = 0;
     for crash in 0..crashes {
         producer.order(&LAPS.to_string());

@@ -21,11 +21,14 @@ use std::time::Duration;
 
 use evertask::prelude::*;
 use evertask::store::RunFilter;
-use evertask::{Dispatcher, Payload, Queue, Worker};
+use evertask::{DispatchError, Dispatcher, Payload, Queue, Worker};
 use evertask_tests::courses::{self, Guided};
 use evertask_tests::laps::{Lap, Note, READS_NEW_NOTES, STOPS, Track, faint_quietly, read_note};
 use evertask_tests::record::idle;
 use evertask_tests::witness::Witness;
+
+/// How long a producer waits before it offers a lap again that the store could not take.
+const AGAIN: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Clone)]
 struct Arguments {
@@ -172,7 +175,13 @@ async fn dispatch_all(arguments: &Arguments, dispatcher: &Dispatcher) -> Result<
 
 /// Dispatches one lap; then, and only then, it is written down as acknowledged.
 async fn dispatch(arguments: &Arguments, dispatcher: &Dispatcher, nth: u32) -> Result<(), Box<dyn Error>> {
-    let run = courses::dispatch(dispatcher, Lap { nth, seed: arguments.seed }).await?;
+    let run = loop {
+        match courses::dispatch(dispatcher, Lap { nth, seed: arguments.seed }).await {
+            // The database is away: its key makes the lap one, however often it is dispatched.
+            Err(DispatchError::Store(error)) if error.is_transient() => tokio::time::sleep(AGAIN).await,
+            answer => break answer?,
+        }
+    };
     append(&arguments.acked, &format!("{nth} {run}\n"))?;
     Ok(())
 }
