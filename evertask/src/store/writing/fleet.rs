@@ -44,6 +44,8 @@ struct Demand {
 /// What the store remembers of a claim, which spares it a look-up.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Held {
+    /// The number of its row, which SQLite finds it by.
+    #[cfg_attr(not(feature = "sqlite"), allow(dead_code))]
     pub(crate) seq: i64,
     pub(crate) run: Option<RunId>,
     /// The group of the `each` that it is an item of.
@@ -163,6 +165,7 @@ impl Fleet {
     }
 
     /// How many attempts run.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn running(&self) -> usize {
         self.held.len()
     }

@@ -86,6 +86,7 @@ impl Request {
     }
 
     /// How many attempts it ends.
+    #[cfg(feature = "sqlite")]
     pub(crate) const fn ends(&self) -> usize {
         match self {
             Self::Settle(settle) => settle.finished.len(),
