@@ -15,6 +15,7 @@ mod krate;
 mod messages;
 mod names;
 mod options;
+mod schedule;
 #[cfg(test)]
 mod soup;
 mod suggest;
@@ -86,11 +87,49 @@ mod workflow;
 /// | `queue = ".."` | the queue it waits in; `default` by default |
 /// | `priority = -3` | higher runs first within its queue; 0 by default |
 /// | `timeout = "30s"` | the longest that one attempt may take |
-/// | `retry(times = 5, backoff = ..)` | more attempts after the first, `fixed("1s")`, `linear("1s", max = "1m")` or `exponential("1s", max = "5m")` apart |
-/// | `retry_if = path` | which errors are worth another attempt: a function of the error |
+/// | `deadline = "1h"` | the longest that it may take in all, from when it is first due: waits, attempts and pauses |
+/// | `retry(times = 5, backoff = ..)` | more attempts after the first, `fixed("1s")`, `linear("1s", max = "1m")` or `exponential("1s", max = "5m")` apart; `retry(backoff = list("1s", "10s"))` is one for each pause |
+/// | `retry_if = path` | which errors are worth another attempt: a function of the error, to `bool` or `RetryAdvice`; without it, the error's own `RetryHint`, if it has one |
+/// | `rate_limit("100/s", key = tenant, burst = 10)` | how many may start in a time, evenly spread after `burst` at once; for each key on its own, if there is one: an expression of the payload's fields that is `Display` |
+/// | `concurrency(1, key = account)` | how many may run at once, on all workers together; for each key on its own, if there is one |
+/// | | a task with such a `key` can't follow a `join`: its payload is made after its limits are looked at |
+/// | `schedule = "0 3 * * *"` | when it recurs: a cron expression of five or six fields, or what gives a schedule, as in `every("15m")`; see below |
 /// | `needs(T, dyn Trait)` | on a struct: what its handler takes from `cx.data()` |
 /// | `derive(Debug, Clone)` | on a function: derives on the struct of its payload |
 /// | `crate = path` | where evertask is, if the macro can't find it |
+///
+/// # Schedules
+///
+/// A worker that starts keeps the schedules that its program declares, each under the task's stored name: a deploy changes
+/// one, and never doubles it. `cx.occurrence()` is the slot that an attempt runs for. `docs/guides/schedules.md` has the
+/// rules.
+///
+/// ```
+/// use evertask::{every_day, prelude::*};
+///
+/// #[task(schedule = "0 3 * * *")]
+/// async fn tidy_up(cx: &Context) -> Result<(), String> {
+///     cx.log(format!("for {:?}", cx.occurrence()));
+///     Ok(())
+/// }
+///
+/// #[task(schedule("*/15 9-17 * * MON-FRI", zone = "Europe/Berlin", misfire = catch_up(3), payload = 7))]
+/// async fn remind(user: u64) -> Result<(), String> {
+///     println!("reminds {user}");
+///     Ok(())
+/// }
+///
+/// #[task(schedule = every_day().at("03:00").except("SUN"))]
+/// async fn back_up() -> Result<(), String> {
+///     Ok(())
+/// }
+///
+/// assert!(tidy_up::entry().recurs.is_some());
+/// ```
+///
+/// Behind a cron expression come `zone`, `misfire` (`skip`, `once`, `catch_up(5)`), `grace`, `jitter`, `except("SUN", ..)`,
+/// `starting`, `until` and `max_runs`; behind either form comes `payload`, which a task with arguments needs: what it is made
+/// of, by `From`, once for each start of a worker.
 ///
 /// # Arms
 ///
@@ -128,7 +167,7 @@ pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// `start => First` makes the first task's payload of the struct by `From`; with a pattern, what it binds flows, or the
-/// payload is given field by field. Options are `name`, `was`, `version`, `timeout` and `crate`; arms say what follows the run.
+/// payload is given field by field. Options are `name`, `was`, `version`, `timeout`, `schedule` and `crate`; arms say what follows the run.
 #[proc_macro_attribute]
 pub fn workflow_attribute(options: TokenStream, item: TokenStream) -> TokenStream {
     workflow::attribute(options.into(), &item.into()).into()

@@ -65,6 +65,16 @@ pub(crate) fn duration(number: usize, span: Span) -> Ident {
     Ident::new(&format!("__EVERTASK_DURATION_{number}"), span)
 }
 
+/// The constant of a text that the compiler reads, in a block of its own.
+pub(crate) fn text(span: Span) -> Ident {
+    Ident::new("__EVERTASK_TEXT", span)
+}
+
+/// The constant of a task's rate.
+pub(crate) fn rate(span: Span) -> Ident {
+    Ident::new("__EVERTASK_RATE", span)
+}
+
 /// The alias of the task that a workflow starts with.
 pub(crate) fn first(span: Span) -> Ident {
     Ident::new("__EvertaskFirst", span)

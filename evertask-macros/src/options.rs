@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use syn::ext::IdentExt as _;
-use syn::parse::{ParseBuffer, ParseStream, Parser as _};
+use syn::parse::{Parse, ParseBuffer, ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
 use syn::{Expr, Lit, LitInt, LitStr, Path, Token, UnOp, token};
 
@@ -185,8 +185,34 @@ impl Given {
     }
 }
 
+/// What comes first in the list of an option, and the options behind it.
+pub(crate) fn first<F: Parse>(
+    given: &Given,
+    example: &str,
+    wanted: &str,
+    errors: &mut Errors,
+) -> Option<(F, Vec<Given>)> {
+    let list = given.list(example, errors)?.clone();
+    if list.is_empty() {
+        errors.at(&given.name, wanted);
+        return None;
+    }
+    let (mut first, mut options) = (None, Vec::new());
+    let parser = |input: ParseStream<'_>| {
+        first = Some(input.parse::<F>().map_err(|error| syn::Error::new(error.span(), wanted))?);
+        if !input.is_empty() {
+            input.parse::<Token![,]>()?;
+            options = entries(input, Among::Nothing, errors).options;
+        }
+        Ok(())
+    };
+    let parsed = parser.parse2(list);
+    errors.take(parsed)?;
+    Some((first?, options))
+}
+
 /// The number that a literal is, with its sign.
-fn whole_number<N: std::str::FromStr>(value: &Expr) -> Option<N> {
+pub(crate) fn whole_number<N: std::str::FromStr>(value: &Expr) -> Option<N> {
     let digits = |lit: &LitInt| lit.suffix().is_empty().then(|| lit.base10_digits().to_owned());
     match value {
         Expr::Lit(syn::ExprLit { lit: Lit::Int(number), .. }) => digits(number)?.parse().ok(),

@@ -1,5 +1,7 @@
 //! What a running task may see and do.
 
+mod commit;
+
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
@@ -20,9 +22,14 @@ use crate::duration::{DurationError, IntoDuration};
 use crate::failure::Cancelled;
 use crate::id::{RunId, TaskId, WorkId, derive};
 use crate::registry::Need;
-use crate::schedule::Clock;
-use crate::store::{Claim, LogLine, NewWork, Notes};
+use crate::room::in_blocking_attempt;
+use crate::schedule::{Clock, Timestamp};
+use crate::store::{Claim, LogLine, NewWork, Notes, OnCommit};
 use crate::task::Work;
+#[cfg(feature = "postgres")]
+pub use commit::CompleteError;
+#[cfg(feature = "postgres")]
+pub(crate) use commit::{Completes, Completion};
 
 /// Lines beyond this are counted, not kept, until the next time that notes are stored.
 const MAX_BUFFERED_LINES: usize = 1_000;
@@ -58,6 +65,9 @@ struct Inner {
     threads: watch::Sender<u32>,
     state: Mutex<State>,
     dropped_lines: AtomicU64,
+    /// How the handler ends its task itself, where it can.
+    #[cfg(feature = "postgres")]
+    completes: std::sync::OnceLock<Box<dyn Completes>>,
 }
 
 /// What a context knows of its task.
@@ -69,7 +79,12 @@ pub(crate) struct About {
     pub(crate) step: Option<&'static str>,
     pub(crate) attempt: u32,
     pub(crate) correlation: Option<String>,
+    pub(crate) deadline: Option<Timestamp>,
+    pub(crate) occurrence: Option<Timestamp>,
     pub(crate) max_payload: usize,
+    /// Whether its store writes what is to commit with it.
+    #[cfg(feature = "sqlite")]
+    pub(crate) writes_effects: bool,
 }
 
 /// Why a running task is to stop, if it is.
@@ -89,6 +104,9 @@ pub(crate) enum Stop {
 #[derive(Default)]
 struct State {
     dispatched: Vec<NewWork>,
+    on_commit: OnCommit,
+    /// Whether the handler has ended its task itself, if its transaction is committed.
+    completed: bool,
     snooze: Option<Duration>,
     snoozing: Option<Waker>,
     notes: Notes,
@@ -99,7 +117,19 @@ impl Context {
         let state = Mutex::new(State::default());
         let (stop, threads) = (watch::Sender::new(Stop::No), watch::Sender::new(0));
         let dropped_lines = AtomicU64::new(0);
-        Self { inner: Arc::new(Inner { about, data, clock, stop, threads, state, dropped_lines }) }
+        Self {
+            inner: Arc::new(Inner {
+                about,
+                data,
+                clock,
+                stop,
+                threads,
+                state,
+                dropped_lines,
+                #[cfg(feature = "postgres")]
+                completes: std::sync::OnceLock::new(),
+            }),
+        }
     }
 
     /// The task's id. It is the same on every attempt: an idempotency key for the outside world.
@@ -132,6 +162,17 @@ impl Context {
         self.inner.about.correlation.as_deref()
     }
 
+    /// When its time in all is up, if it has a `deadline`.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.inner.about.deadline
+    }
+
+    /// The slot that it runs for, if a schedule started it: when it was meant to run, however late it is. A workflow's
+    /// first step has it.
+    pub fn occurrence(&self) -> Option<Timestamp> {
+        self.inner.about.occurrence
+    }
+
     /// Completes when the task is to stop: it was cancelled, its attempt took longer than its `timeout`, or its
     /// worker shuts down.
     ///
@@ -157,6 +198,9 @@ impl Context {
     pub fn dispatch<D: IntoDispatch>(&self, work: D) -> Result<<D::Work as Work>::Id, DispatchError> {
         let dispatch = work.into_dispatch();
         let mut state = self.state();
+        if state.completed {
+            return Err(DispatchError::Completed { name: D::Work::NAME });
+        }
         let id = derive(self.id().uuid(), "dispatch", state.dispatched.len());
         let (new, id) = dispatch.prepare(id, Some(self.id()), self.correlation_id(), self.inner.about.max_payload)?;
         state.dispatched.push(new);
@@ -202,6 +246,11 @@ impl Context {
     /// Declare it with `#[task(needs(T))]`, so that a worker without it refuses to start.
     pub fn data<T: ?Sized + Send + Sync + 'static>(&self) -> Option<&T> {
         self.inner.data.get::<T>()
+    }
+
+    /// The time, by the worker's clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.inner.clock.now()
     }
 
     pub(crate) fn stop(&self) -> Stop {
@@ -370,7 +419,7 @@ pub async fn blocking<R: Send + 'static>(cx: &Context, run: impl FnOnce(&Context
     let (runtime, of, counted) = (Handle::current(), cx.clone(), Counted::new(cx));
     let thread = thread::Builder::new().name("evertask-task".into()).spawn(move || {
         let _runtime = runtime.enter();
-        let result = catch_unwind(AssertUnwindSafe(|| run(&of)));
+        let result = catch_unwind(AssertUnwindSafe(|| in_blocking_attempt(|| run(&of))));
         drop(counted);
         // Nobody waits for one that was too slow.
         let _ = give.send(result);

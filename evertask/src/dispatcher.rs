@@ -3,16 +3,20 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::dead_letters::DeadLetters;
 use crate::dispatch::{DispatchError, IntoDispatch, MAX_PAYLOAD};
 use crate::handle::Handle;
 use crate::id::{RunId, TaskId, WorkId};
+use crate::maintenance::Retention;
 use crate::payload::Payload;
+use crate::room;
 use crate::schedule::{Clock, SystemClock};
 use crate::store::{
-    AttemptRecord, CancelOutcome, LogLine, MemoryStore, NewWork, RunFilter, RunRecord, Selection, SignalOutcome, Store,
-    StoreError, TaskFilter, TaskRecord, Violation,
+    AttemptRecord, CancelOutcome, Dispatched, LogLine, MemoryStore, NewWork, QueueChange, QueueRecord, QueueRules,
+    QueueState, RunFilter, RunRecord, Selection, SignalOutcome, Store, StoreError, TaskFilter, TaskRecord, Violation,
 };
 use crate::task::{Work, Workflow};
+use crate::transaction::InTransaction;
 use crate::worker::WorkerBuilder;
 use crate::workflow::{RunProgress, SignalKey};
 
@@ -88,6 +92,14 @@ impl Dispatcher {
         &self.store
     }
 
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    pub(crate) fn payload_limit(&self) -> usize {
+        self.max_payload
+    }
+
     /// A worker that runs tasks of this store in this process.
     pub fn worker(&self) -> WorkerBuilder {
         WorkerBuilder::new(self.store.clone(), self.clock.clone(), self.max_payload)
@@ -95,37 +107,105 @@ impl Dispatcher {
 
     /// Adds work. When this returns, it is on disk.
     ///
-    /// Dropping the future does not take the work back.
+    /// Dropping the future does not take the work back. An error says that nothing was added, and why: its queue is full
+    /// or drained, its key is taken and was to be refused, an option can't be read, its payload is too large, or the store
+    /// did not take it.
     pub async fn dispatch<D: IntoDispatch>(&self, work: D) -> Result<Handle<D::Work>, DispatchError> {
-        let (new, _) = work.into_dispatch().prepare(uuid::Uuid::now_v7(), None, None, self.max_payload)?;
-        let mut handles = self.add(vec![new]).await?;
+        let mut handles = self.dispatch_all([work]).await?;
         handles.pop().ok_or(DispatchError::Store(StoreError::Closed))
     }
 
-    /// Adds many in one transaction: all of them or none.
+    /// Adds many in one transaction: all of them or none, with the errors of [`dispatch`](Self::dispatch). They wait for
+    /// room as long as the most patient of them.
     pub async fn dispatch_all<D: IntoDispatch>(
         &self,
         work: impl IntoIterator<Item = D>,
     ) -> Result<Vec<Handle<D::Work>>, DispatchError> {
-        let new: Result<Vec<_>, DispatchError> = work
-            .into_iter()
-            .map(|work| {
-                let prepared = work.into_dispatch().prepare(uuid::Uuid::now_v7(), None, None, self.max_payload);
-                prepared.map(|(new, _)| new)
-            })
-            .collect();
-        self.add(new?).await
+        let (mut new, mut patience) = (Vec::new(), None);
+        for work in work {
+            let work = work.into_dispatch();
+            patience = patience.max(work.room());
+            new.push(self.prepare(work)?);
+        }
+        let dispatched = room::dispatch(&*self.store, new, patience).await?;
+        self.handles(dispatched)
     }
 
-    async fn add<W: Work>(&self, new: Vec<NewWork>) -> Result<Vec<Handle<W>>, DispatchError> {
-        let dispatched = self.store.dispatch(new).await?;
-        dispatched
-            .into_iter()
-            .map(|dispatched| {
-                let id = crate::context::typed_id::<W>(dispatched.id)?;
-                Ok(Handle::new(self.store.clone(), id, dispatched.existing))
-            })
-            .collect()
+    /// Adds work in a transaction of the caller's own on the database of this store: it is there when the caller has
+    /// committed, and never was if the caller has not.
+    ///
+    /// With sqlx it is a future: `dispatcher.dispatch_in(&mut tx, work).await?`. With rusqlite, whose calls block, it is
+    /// the result: `dispatcher.dispatch_in(&mut tx, work)?`. Of another database's transaction nothing is used, and that
+    /// is an error. A failed dispatch leaves the transaction as it was.
+    ///
+    /// A key that another open transaction is about to use is waited for, as the database waits for a unique index. A
+    /// full queue is an error at once. The handle is of use once the transaction is committed.
+    #[cfg_attr(
+        feature = "sqlite",
+        doc = r#"
+```standalone_crate
+use evertask::rusqlite::{Connection, TransactionBehavior::Immediate};
+use evertask::{Dispatcher, prelude::*};
+
+#[task]
+async fn send_receipt(order: i64) -> Result<(), String> {
+    Ok(drop(order))
+}
+
+# #[tokio::main(flavor = "current_thread")]
+# async fn main() -> Result<(), Box<dyn std::error::Error>> {
+# let folder = tempfile::tempdir()?;
+# let file = folder.path().join("shop.db");
+let dispatcher = Dispatcher::open(&format!("sqlite:{}", file.display())).await?;
+let mut shop = Connection::open(&file)?;
+shop.execute_batch("CREATE TABLE orders (id INTEGER PRIMARY KEY, total INTEGER)")?;
+
+let mut tx = shop.transaction_with_behavior(Immediate)?;
+tx.execute("INSERT INTO orders (id, total) VALUES (7, 250)", [])?;
+let receipt = dispatcher.dispatch_in(&mut tx, send_receipt { order: 7 })?;
+tx.commit()?;
+assert!(!receipt.status().await?.is_terminal());
+# Ok(())
+# }
+```"#
+    )]
+    pub fn dispatch_in<'t, X: InTransaction, D: IntoDispatch>(
+        &'t self,
+        tx: &'t mut X,
+        work: D,
+    ) -> X::Answer<'t, Handle<D::Work>> {
+        let new = self.prepare(work).map(|new| vec![new]);
+        tx.add(
+            &*self.store,
+            new,
+            Box::new(|added| {
+                let mut handles = self.handles(added)?;
+                handles.pop().ok_or(DispatchError::Store(StoreError::Closed))
+            }),
+        )
+    }
+
+    /// Adds many in a transaction of the caller's own, as [`dispatch_in`](Self::dispatch_in) does: all of them or none.
+    pub fn dispatch_all_in<'t, X: InTransaction, D: IntoDispatch>(
+        &'t self,
+        tx: &'t mut X,
+        work: impl IntoIterator<Item = D>,
+    ) -> X::Answer<'t, Vec<Handle<D::Work>>> {
+        let new = work.into_iter().map(|work| self.prepare(work)).collect();
+        tx.add(&*self.store, new, Box::new(|added| self.handles(added)))
+    }
+
+    fn prepare(&self, work: impl IntoDispatch) -> Result<NewWork, DispatchError> {
+        let dispatch = work.into_dispatch();
+        Ok(dispatch.prepare(uuid::Uuid::now_v7(), None, None, self.max_payload)?.0)
+    }
+
+    fn handles<W: Work>(&self, dispatched: Vec<Dispatched>) -> Result<Vec<Handle<W>>, DispatchError> {
+        let handle = |dispatched: Dispatched| {
+            let id = crate::context::typed_id::<W>(dispatched.id)?;
+            Ok(Handle::new(self.store.clone(), id, dispatched.existing))
+        };
+        dispatched.into_iter().map(handle).collect()
     }
 
     /// A handle of work that was dispatched before, perhaps by another process.
@@ -177,6 +257,55 @@ impl Dispatcher {
     /// Goes on with the compensation of a failed run, from the undo that failed for good. Says whether there is one.
     pub async fn resume_undo(&self, run: RunId) -> Result<bool, StoreError> {
         self.store.resume_undo(run).await
+    }
+
+    /// Holds a queue: nothing of it starts on any worker, and what runs goes on. It still takes work. This is stored, and
+    /// holds until [`resume_queue`](Self::resume_queue), also after a restart. The answer is the queue as it stands then.
+    pub async fn pause_queue(&self, name: impl Into<String>) -> Result<QueueRecord, StoreError> {
+        self.turn_queue(name, QueueState::Paused).await
+    }
+
+    /// Lets a queue that was held, or drained, go on.
+    pub async fn resume_queue(&self, name: impl Into<String>) -> Result<QueueRecord, StoreError> {
+        self.turn_queue(name, QueueState::Open).await
+    }
+
+    /// Has a queue emptied: it takes no work but what follows its tasks, and workers go on until nothing is left.
+    pub async fn drain_queue(&self, name: impl Into<String>) -> Result<QueueRecord, StoreError> {
+        self.turn_queue(name, QueueState::Draining).await
+    }
+
+    /// What limits a queue on all workers together, instead of what workers said before: all rules at once, so that what
+    /// is `None` is not limited any more. It holds at once, until a worker starts whose [`Queue`](crate::Queue) says any of
+    /// them.
+    pub async fn limit_queue(&self, name: impl Into<String>, rules: QueueRules) -> Result<QueueRecord, StoreError> {
+        self.store.change_queue(name.into(), QueueChange { rules: Some(rules), state: None }).await
+    }
+
+    async fn turn_queue(&self, name: impl Into<String>, state: QueueState) -> Result<QueueRecord, StoreError> {
+        self.store.change_queue(name.into(), QueueChange { state: Some(state), rules: None }).await
+    }
+
+    /// The queues, by name: those with live tasks, and those with a state or rules of their own. The numbers of tasks are
+    /// those of the moment.
+    pub async fn queues(&self) -> Result<Vec<QueueRecord>, StoreError> {
+        self.store.queues().await
+    }
+
+    /// One queue, if it is one of [`queues`](Self::queues).
+    pub async fn queue(&self, name: &str) -> Result<Option<QueueRecord>, StoreError> {
+        Ok(self.store.queues().await?.into_iter().find(|queue| queue.name == name))
+    }
+
+    /// What has failed for good, or is parked: to look at, to try again, to throw away.
+    pub fn dead_letters(&self) -> DeadLetters {
+        DeadLetters::new(self.store.clone())
+    }
+
+    /// Removes now what this retention does not keep, in small batches: how many rows went. A worker with a
+    /// [`retention`](crate::WorkerBuilder::retention) does so by itself. A length of time that can't be read keeps all.
+    pub async fn prune(&self, retention: &Retention) -> Result<u64, StoreError> {
+        crate::maintenance::prune(&*self.store, &*self.clock, retention).await
     }
 
     /// One task.

@@ -40,7 +40,7 @@ pub const fn checked(text: &str) -> Duration {
     }
 }
 
-const fn parse(text: &str) -> Option<Duration> {
+pub(crate) const fn parse(text: &str) -> Option<Duration> {
     let bytes = text.as_bytes();
     if bytes.is_empty() {
         return None;
@@ -56,21 +56,38 @@ const fn parse(text: &str) -> Option<Duration> {
         if at == start || at == bytes.len() {
             return None;
         }
-        let (unit, length): (u64, usize) = match bytes[at] {
-            b'm' if at + 1 < bytes.len() && bytes[at + 1] == b's' => (1, 2),
-            b's' => (1_000, 1),
-            b'm' => (60_000, 1),
-            b'h' => (3_600_000, 1),
-            b'd' => (86_400_000, 1),
-            b'w' => (604_800_000, 1),
-            _ => return None,
-        };
+        let Some((unit, length)) = unit(bytes, at) else { return None };
         at += length;
         let Some(part) = number.checked_mul(unit) else { return None };
         let Some(sum) = millis.checked_add(part) else { return None };
         millis = sum;
     }
     Some(Duration::from_millis(millis))
+}
+
+/// One of a unit, without its number: `"s"`.
+pub(crate) const fn parse_unit(text: &str) -> Option<Duration> {
+    let bytes = text.as_bytes();
+    match unit(bytes, 0) {
+        Some((millis, length)) if length == bytes.len() => Some(Duration::from_millis(millis)),
+        _ => None,
+    }
+}
+
+/// The milliseconds of the unit that begins here, and the length of its name.
+const fn unit(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
+    if at >= bytes.len() {
+        return None;
+    }
+    Some(match bytes[at] {
+        b'm' if at + 1 < bytes.len() && bytes[at + 1] == b's' => (1, 2),
+        b's' => (1_000, 1),
+        b'm' => (60_000, 1),
+        b'h' => (3_600_000, 1),
+        b'd' => (86_400_000, 1),
+        b'w' => (604_800_000, 1),
+        _ => return None,
+    })
 }
 
 /// A length of time: a [`Duration`], or text such as `"10m"`.

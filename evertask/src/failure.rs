@@ -17,10 +17,14 @@ pub enum Cause<E> {
     Error(E),
     /// The attempt took longer than the task's `timeout`.
     TimedOut(Duration),
+    /// Its `deadline` passed before it had succeeded: while it ran, waited, or before another attempt.
+    DeadlinePassed,
     /// The handler, or a conversion on an edge, panicked with this message.
     Panicked(String),
     /// The workers that ran it died or lost their lease this many times.
     Crashed(u32),
+    /// What was to commit with its success could not be written: see `Context::on_commit`.
+    NotCommitted(String),
     /// It was cancelled.
     Cancelled,
 }
@@ -31,8 +35,10 @@ impl<E> Cause<E> {
         match self {
             Self::Error(_) => FailureKind::Error,
             Self::TimedOut(_) => FailureKind::Timeout,
+            Self::DeadlinePassed => FailureKind::Deadline,
             Self::Panicked(_) => FailureKind::Panic,
             Self::Crashed(_) => FailureKind::Crash,
+            Self::NotCommitted(_) => FailureKind::NotCommitted,
             Self::Cancelled => FailureKind::Cancelled,
         }
     }
@@ -43,9 +49,11 @@ impl<E: fmt::Display> fmt::Display for Cause<E> {
         match self {
             Self::Error(error) => error.fmt(f),
             Self::TimedOut(limit) => write!(f, "timed out after {limit:?}"),
+            Self::DeadlinePassed => f.write_str("its deadline has passed"),
             Self::Panicked(message) => write!(f, "panicked: {message}"),
             Self::Crashed(1) => f.write_str("the worker that ran it died"),
             Self::Crashed(times) => write!(f, "{times} workers that ran it died"),
+            Self::NotCommitted(reason) => write!(f, "what was to commit with it failed: {reason}"),
             Self::Cancelled => f.write_str("cancelled"),
         }
     }
@@ -60,10 +68,14 @@ pub enum FailureKind {
     Error,
     /// Too slow.
     Timeout,
+    /// Its deadline passed.
+    Deadline,
     /// A panic.
     Panic,
     /// The workers that ran it died.
     Crash,
+    /// What was to commit with its success could not be written.
+    NotCommitted,
     /// It was cancelled.
     Cancelled,
     /// The workflow said so: `fail(..)`.
@@ -75,8 +87,10 @@ impl fmt::Display for FailureKind {
         f.write_str(match self {
             Self::Error => "error",
             Self::Timeout => "time-out",
+            Self::Deadline => "deadline",
             Self::Panic => "panic",
             Self::Crash => "crash",
+            Self::NotCommitted => "not committed",
             Self::Cancelled => "cancelled",
             Self::Declared => "failed by the workflow",
         })

@@ -116,6 +116,14 @@ pub(crate) fn derive(parent: Uuid, edge: &str, index: usize) -> Uuid {
     Builder::from_custom_bytes(bytes).into_uuid()
 }
 
+/// The id of the occurrence of a schedule at a slot: the same wherever it is computed. The slot's time is in front.
+pub(crate) fn occurrence(schedule: &str, created_at: i64, slot: i64) -> Uuid {
+    let name = format!("{created_at}/{slot}/{schedule}");
+    let mut bytes = *Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()).as_bytes();
+    bytes[..6].copy_from_slice(&slot.to_be_bytes()[2..]);
+    Builder::from_custom_bytes(bytes).into_uuid()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,20 +11,26 @@ use serde_json::value::RawValue;
 
 pub use crate::context::{blocking, inject, inject_dyn, need, need_dyn};
 pub use crate::duration::checked as duration;
+pub use crate::limits::LimitKeys;
+pub use crate::rate::checked as rate;
 pub use crate::registry::{
-    Body, Does, EdgeEntry, Fingerprint, InitialOutput, JoinEntry, Location, Need, Registered, StepEntry, Submission,
-    Target, TaskEntry, WorkflowEntry,
+    Body, Does, EdgeEntry, Fingerprint, InitialOutput, JoinEntry, Location, Need, Prepare, Recurs, Registered,
+    StepEntry, Submission, Target, TaskEntry, WorkflowEntry, prepare_stored,
 };
+pub use crate::schedule::build::by_cron;
 pub use crate::schedule::cron::checked as cron;
+pub use crate::schedule::exclusion::checked as exclusion;
 pub use crate::store::NewWork;
 pub use crate::task::ErrorCodec;
 pub use crate::workflow::{
-    Awaited, Draft, EachOf, Ended, Fault, Next, NextEdge, OfTask, OfWorkflow, One, Route, RouteError, Settled, Signal,
-    SignalKey, Stored, each, follow, pause, undo,
+    Awaited, Draft, EachOf, Ended, Fault, Keyed, Next, NextEdge, OfTask, OfWorkflow, One, Route, RouteError, Settled,
+    Signal, SignalKey, Stored, Unkeyed, each, follow, pause, undo,
 };
 pub use inventory;
 
+use crate::advice::{RetryAdvice, RetryHint};
 use crate::failure::{Failure, FailureReport};
+use crate::limits::LimitKey;
 use crate::payload::{CodecError, Payload};
 use crate::task::{Accepts, AcceptsFailure, Handler, Task, ViaFailure, ViaReport, Work};
 
@@ -63,7 +69,7 @@ impl<T, E> TaskResult for Result<T, E> {
 pub trait Step {
     /// The task or workflow.
     type Work;
-    /// Which of the two it is: [`OfTask`] or [`OfWorkflow`].
+    /// Which of the two it is: [`OfTask`], with or without a key in its limits, or [`OfWorkflow`].
     type Kind;
 }
 
@@ -291,6 +297,66 @@ impl<T> NotStored for ErrorsOf<T> {
     }
 }
 
+/// What a `retry_if` function answers.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say whether to try again",
+    label = "neither `bool` nor `RetryAdvice`",
+    note = "the function of `retry_if` returns a `bool`, or a `RetryAdvice` such as `RetryAdvice::After(..)`"
+)]
+pub trait SaysRetry {
+    /// As advice.
+    fn advice(self) -> RetryAdvice;
+}
+
+#[diagnostic::do_not_recommend]
+impl<A: Into<RetryAdvice>> SaysRetry for A {
+    fn advice(self) -> RetryAdvice {
+        self.into()
+    }
+}
+
+/// What the function of `retry_if` says of this error.
+pub fn ask<E, A: SaysRetry>(function: fn(&E) -> A, error: &E) -> RetryAdvice {
+    function(error).advice()
+}
+
+/// What the errors of `T` say of another attempt. The inherent function answers if they say something, that of
+/// [`NoHint`] if not.
+#[derive(Debug)]
+pub struct HintsOf<T>(PhantomData<T>);
+
+impl<T> HintsOf<T> {
+    /// Of this task.
+    pub const NEW: Self = Self(PhantomData);
+}
+
+impl<T: Handler> HintsOf<T>
+where
+    T::Error: RetryHint,
+{
+    /// What the error says.
+    pub fn advice(&self, error: &T::Error) -> RetryAdvice {
+        error.retry()
+    }
+}
+
+/// What [`HintsOf`] answers where errors say nothing.
+pub trait NoHint {
+    /// As usual.
+    fn advice<E>(&self, error: &E) -> RetryAdvice;
+}
+
+impl<T> NoHint for HintsOf<T> {
+    fn advice<E>(&self, _: &E) -> RetryAdvice {
+        RetryAdvice::Usual
+    }
+}
+
+/// The text of the key of a limit.
+pub fn limit_key<K: LimitKey + ?Sized>(key: &K) -> Option<String> {
+    Some(key.text())
+}
+
 /// `<T as Payload>::encode`, said where the type is written: a type that can't be stored is one error there.
 pub type Encode<T> = fn(&T, &mut Vec<u8>) -> Result<(), CodecError>;
 
@@ -362,6 +428,11 @@ pub fn encode<T: Payload>(payload: &T) -> Result<Vec<u8>, CodecError> {
     let mut stored = Vec::new();
     payload.encode(&mut stored)?;
     Ok(stored)
+}
+
+/// The JSON of the payload that a schedule gives to each run.
+pub fn scheduled<W: Accepts<V>, V>(value: V) -> Result<Vec<u8>, CodecError> {
+    encode(&W::accept(value))
 }
 
 /// Starts a run: `first` is its first task, which runs `step` of a block, or its own standing chain.

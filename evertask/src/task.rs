@@ -8,13 +8,15 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::advice::RetryAdvice;
 use crate::context::Context;
 use crate::failure::{Cause, Failure, FailureReport};
 use crate::id::{TaskId, WorkId};
+use crate::limits::{Limit, LimitKeys};
 use crate::payload::{CodecError, Payload};
 use crate::registry::{Registered, TaskEntry, WorkflowEntry};
 use crate::schedule::Retry;
-use crate::store::NewWork;
+use crate::store::{NewWork, Rate};
 use crate::workflow::{Draft, Graph};
 
 /// What a task does. A `#[task]` function gets it from the macro; a `#[task]` struct implements it.
@@ -95,10 +97,17 @@ pub trait Task: Handler + Payload {
     /// What the macro knows of this task.
     fn entry() -> &'static TaskEntry;
 
-    /// Whether an attempt that failed with this error may be repeated (`retry_if`).
-    fn is_retryable(error: &Self::Error) -> bool {
+    /// Whether and when an attempt that failed with this error is repeated: what `retry_if` says, or the error itself
+    /// (see [`RetryHint`](crate::RetryHint)).
+    fn retry_advice(error: &Self::Error) -> RetryAdvice {
         let _ = error;
-        true
+        RetryAdvice::Usual
+    }
+
+    /// What its keyed limits count by.
+    #[doc(hidden)]
+    fn limit_keys(&self) -> LimitKeys {
+        LimitKeys::default()
     }
 
     /// How its errors are stored, if their type can be.
@@ -148,13 +157,27 @@ pub struct TaskOptions {
     pub priority: i16,
     /// The longest that one attempt may take.
     pub timeout: Option<Duration>,
-    /// How it is tried again.
-    pub retry: Retry,
+    /// The longest that it may take in all, from when it is first due.
+    pub deadline: Option<Duration>,
+    /// How it is tried again; as its queue says, if it says nothing.
+    pub retry: Option<Retry>,
+    /// How many tasks that share this limit may start in a time.
+    pub rate_limit: Option<Limit<Rate>>,
+    /// How many tasks that share this limit may run at once.
+    pub concurrency: Option<Limit<u32>>,
 }
 
 impl TaskOptions {
-    /// Queue `default`, priority 0, no time-out, no retry.
-    pub const DEFAULT: Self = Self { queue: crate::DEFAULT_QUEUE, priority: 0, timeout: None, retry: Retry::NONE };
+    /// Queue `default`, priority 0, no time-out, no deadline, no retry but the queue's, no limits.
+    pub const DEFAULT: Self = Self {
+        queue: crate::DEFAULT_QUEUE,
+        priority: 0,
+        timeout: None,
+        deadline: None,
+        retry: None,
+        rate_limit: None,
+        concurrency: None,
+    };
 }
 
 /// What can be dispatched, awaited and cancelled: a task or a workflow.

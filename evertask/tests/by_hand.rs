@@ -32,7 +32,7 @@ impl Task for Divide {
 
     fn entry() -> &'static TaskEntry {
         const OPTIONS: TaskOptions = TaskOptions {
-            retry: Retry { times: 2, backoff: Backoff::Fixed(Duration::from_millis(1)) },
+            retry: Some(Retry { times: 2, backoff: Backoff::Fixed(Duration::from_millis(1)) }),
             ..TaskOptions::DEFAULT
         };
         static ENTRY: TaskEntry =

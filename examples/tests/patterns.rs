@@ -63,5 +63,6 @@ patterns! {
     multi_stage
     passing_context
     reschedule
+    schedule
     travel
 }

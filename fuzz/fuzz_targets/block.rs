@@ -8,6 +8,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use proc_macro2::TokenStream;
+use words::WORDS;
 
 #[path = "../../evertask-macros/src/arms/mod.rs"]
 mod arms;
@@ -31,81 +32,21 @@ mod options;
 mod suggest;
 #[path = "../../evertask-macros/src/task/mod.rs"]
 mod task;
+#[path = "../../evertask-macros/src/soup/words.rs"]
+mod words;
 #[path = "../../evertask-macros/src/workflow/mod.rs"]
 mod workflow;
 
-const WORDS: [&str; 64] = [
-    "on_ok",
-    "on_err",
-    "on_failure",
-    "on_timeout",
-    "on_cancel",
-    "undo",
-    "done",
-    "fail",
-    "end",
-    "rollback",
-    "each",
-    "join",
-    "with",
-    "wait",
-    "limit",
-    "all",
-    "settled",
-    "for",
-    "input",
-    "#[step(was = \"x\")]",
-    "after",
-    "if",
-    "=>",
-    "=",
-    ",",
-    ";",
-    ":",
-    "::",
-    "->",
-    "<",
-    ">",
-    "&",
-    "|",
-    "..",
-    "@",
-    "_",
-    "!",
-    "#",
-    "a",
-    "b",
-    "c",
-    "d",
-    "m::e",
-    "Some(x)",
-    "x",
-    "\"10m\"",
-    "\"soon\"",
-    "3",
-    "-3",
-    "{",
-    "}",
-    "(",
-    ")",
-    "[",
-    "]",
-    "a {",
-    "on_ok =>",
-    "join (a, b) => c;",
-    "join all settled (",
-    "wait w<u8> {",
-    "pub W<A -> B> {",
-    "#[workflow(version = 2)]",
-    "r#type",
-    "u8",
-];
+/// What opens or closes a group.
+const BRACKETS: [&str; 10] =
+    ["{", "}", "(", ")", "[", "]", "a {", "join all settled (", "wait w<u8> {", "pub W<A -> B> {"];
 
 /// Words, where each group that was opened is closed.
 fn words(bytes: &[u8]) -> String {
     let (mut text, mut open) = (String::from("pub W<In -> Out> {"), vec!['}']);
     for byte in bytes {
-        let word = WORDS[usize::from(*byte) % WORDS.len()];
+        let number = usize::from(*byte) % (WORDS.len() + BRACKETS.len());
+        let word = WORDS.get(number).unwrap_or_else(|| &BRACKETS[number - WORDS.len()]);
         for letter in word.chars() {
             match letter {
                 '{' => open.push('}'),

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Once;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use evertask::prelude::*;
@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::dice;
 use crate::witness::{Witness, Word};
 
-/// The longest that a lap's handlers work, in milliseconds.
-const LONGEST: u64 = 30;
+/// The longest that a lap's handlers work in this process, in milliseconds.
+pub static LONGEST: AtomicU64 = AtomicU64::new(30);
 
 /// Where `stop_run` waits: what it stops may have every slot of the other queue.
 pub const STOPS: &str = "stops";
@@ -46,7 +46,8 @@ impl Track {
     async fn work(&self, lap: &Lap, cx: &Context) {
         self.begin(cx);
         let throw = cx.name().bytes().fold(u64::from(lap.nth), |throw, byte| throw * 31 + u64::from(byte));
-        tokio::time::sleep(Duration::from_millis(dice(lap.seed, throw) % (LONGEST + 1))).await;
+        let longest = LONGEST.load(Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_millis(dice(lap.seed, throw) % (longest + 1))).await;
         self.end(cx);
     }
 

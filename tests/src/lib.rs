@@ -2,21 +2,33 @@
 //! outside that nothing was lost or doubled.
 //!
 //! [`laps`] are the tasks and [`courses`] the workflows; each lap of a course has an end that is known before.
-//! [`faults`] are tasks that do harm, and [`constructs`] a course for each word of the language.
+//! [`ledger`] are tasks that write beside the store.
+//! [`faults`] are tasks that do harm, [`constructs`] a course for each word of the language, and [`beats`] schedules.
 //! [`witness`] is the file that handlers write to, which no database transaction can take back. [`process`]
-//! starts and ends the programs, [`check`] compares what they left with the same laps on the memory store, and
-//! [`wal`] reads SQLite's write-ahead log frame by frame.
+//! starts and ends the programs, [`check`] compares what they left with the same laps on the memory store,
+//! [`history`] is what the database's own triggers saw, [`door`] counts who tries to reach a server that is down,
+//! [`chorus`] is a workflow with a join of eight, and [`wal`] reads SQLite's write-ahead log frame by frame.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
+pub mod beats;
 pub mod check;
+pub mod chorus;
 pub mod constructs;
 pub mod courses;
+#[cfg(unix)]
+pub mod door;
 pub mod faults;
+pub mod history;
 pub mod laps;
+pub mod ledger;
+pub mod pgbouncer;
 pub mod process;
+pub mod proxy;
 pub mod record;
+pub mod refusing;
 pub mod wal;
+pub mod warnings;
 pub mod witness;
 
 /// A number that looks random and depends on the seed alone.

@@ -82,6 +82,11 @@ impl Program {
         Self::start_with(program, place, arguments, Some(("EVERTASK_CRASH_LOG", passed.as_os_str())))
     }
 
+    /// Starts it on a place. It stops at this point, as if by SIGSTOP.
+    pub fn start_stopping(program: &str, place: &Place, arguments: &[&str], point: &str) -> Self {
+        Self::start_with(program, place, arguments, Some(("EVERTASK_STOP_AT", OsStr::new(point))))
+    }
+
     fn start_with(program: &str, place: &Place, arguments: &[&str], variable: Option<(&str, &OsStr)>) -> Self {
         let mut command = Command::new(program);
         let paths = [("--witness", place.witness()), ("--acked", place.acked())];
@@ -89,7 +94,7 @@ impl Program {
             .args(arguments)
             .args(["--store", &place.store()])
             .args(paths.iter().flat_map(|(option, path)| [Path::new(option), path.as_path()]));
-        command.env_remove("EVERTASK_CRASH_AT").env_remove("EVERTASK_CRASH_LOG");
+        command.env_remove("EVERTASK_CRASH_AT").env_remove("EVERTASK_CRASH_LOG").env_remove("EVERTASK_STOP_AT");
         command.envs(variable).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
@@ -178,6 +183,30 @@ impl Program {
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").arg(format!("-{name}")).arg(self.id().to_string()).status().unwrap();
         assert!(sent.success(), "kill -{name} {}: {sent}", self.id());
+    }
+}
+
+impl Program {
+    /// Waits until it has stopped.
+    pub fn wait_stopped(&self) {
+        until("a process stops", || {
+            let ps = Command::new("ps").args(["-o", "state=", "-p", &self.id().to_string()]).output().unwrap();
+            ps.stdout.starts_with(b"T")
+        });
+    }
+
+    /// Whether it has not ended.
+    pub fn is_alive(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+}
+
+/// Waits until something is so.
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < until, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use evertask::Dispatcher;
+use evertask::testing::postgres::Schema;
 use evertask_tests::check::integrity;
 use evertask_tests::constructs::{COURSES, Course, shape};
 use evertask_tests::process::{Place, Program};
@@ -27,6 +28,8 @@ const TRIES: u32 = 3;
 #[derive(Debug, Clone, Copy)]
 struct Death<'a> {
     course: &'a Course,
+    /// Where it runs.
+    place: fn() -> Place,
     /// What the course comes to without a death.
     expected: &'a [String],
     point: &'a str,
@@ -44,7 +47,7 @@ impl Death<'_> {
     fn rehearse(self) -> Outcome {
         let at = format!("{}:{}", self.point, self.visit);
         for _ in 0..TRIES {
-            let place = Place::new();
+            let place = (self.place)();
             let status = Program::start(WORKER, &place, &[self.course.name], Some(&at)).finish();
             if status.signal() == Some(SIGABRT) {
                 let after = Program::start(WORKER, &place, &[self.course.name], None).finish();
@@ -107,8 +110,8 @@ fn read(place: &Place) -> (Record, Vec<String>) {
 }
 
 /// Takes a course to its end without a death. Gives what it came to, and how often it passed each crash point.
-fn rehearsal(course: &Course) -> (Vec<String>, BTreeMap<String, u64>) {
-    let place = Place::new();
+fn rehearsal(course: &Course, place: fn() -> Place) -> (Vec<String>, BTreeMap<String, u64>) {
+    let place = place();
     let passed = place.acked();
     let status = Program::start_recorded(WORKER, &place, &[course.name], &passed).finish();
     assert!(status.success(), "{}: {status}", course.name);
@@ -129,12 +132,21 @@ fn rehearsal(course: &Course) -> (Vec<String>, BTreeMap<String, u64>) {
 
 #[test]
 fn each_construct_survives_a_death_at_every_point_that_it_passes() {
+    kill_each_construct(Place::new);
+}
+
+#[test]
+fn each_construct_survives_a_death_at_every_point_that_it_passes_on_a_server() {
+    kill_each_construct(|| Place::on_server(Schema::new().unwrap().url()));
+}
+
+fn kill_each_construct(place: fn() -> Place) {
     let (seed, rounds) = (seed(), rounds(0));
-    let rehearsals: Vec<_> = COURSES.iter().map(|course| (course, rehearsal(course))).collect();
+    let rehearsals: Vec<_> = COURSES.iter().map(|course| (course, rehearsal(course, place))).collect();
     let mut deaths = Vec::new();
     for (course, (expected, points)) in &rehearsals {
         for (point, &visits) in points {
-            let death = |visit| Death { course, expected, point, visit };
+            let death = |visit| Death { course, place, expected, point, visit };
             // The first visit, and one of the others; with rounds, all of them.
             if rounds == 0 {
                 deaths.push(death(1));

@@ -232,8 +232,8 @@ async fn a_state_with_a_mistake_in_it_is_noticed() {
         ),
         (
             "a continuation is there twice",
-            "INSERT INTO task (id, name, queue, priority, state, run_at, cancel_routed, \
-          created_at, finished_at, fence, payload, output, parent) SELECT randomblob(16), name, queue, priority, state, run_at, \
+            "INSERT INTO task (id, name, queue, priority, state, run_at, rank, cancel_routed, \
+          created_at, finished_at, fence, payload, output, parent) SELECT randomblob(16), name, queue, priority, state, run_at, rank, \
           cancel_routed, created_at, finished_at, fence, payload, output, parent FROM task WHERE name = 'stamp' AND state = \
           'succeeded' LIMIT 1",
         ),

@@ -5,7 +5,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use evertask::{Payload, prelude::*};
+use evertask::{Payload, RetryAdvice, prelude::*};
 
 /// The error of this program.
 #[derive(Debug)]
@@ -87,9 +87,9 @@ fn main() {
     assert_eq!(needs.len(), 4);
     assert!(needs[1].starts_with("dyn ") && needs[1].ends_with("Mailer"), "{needs:?}");
     assert_eq!((lent::entry().needs)().len(), 2);
-    assert!(patient::is_retryable(&"later".to_owned()));
-    assert!(!patient::is_retryable(&"never".to_owned()));
-    assert_eq!(patient::entry().options.retry.times, 3);
+    assert_eq!(patient::retry_advice(&"later".to_owned()), RetryAdvice::Usual);
+    assert_eq!(patient::retry_advice(&"never".to_owned()), RetryAdvice::Never);
+    assert_eq!(patient::entry().options.retry.map(|retry| retry.times), Some(3));
     assert_eq!(patient::encode_error(&"later".to_owned()), Some(br#""later""#.to_vec()));
     assert_eq!(patient::decode_error(br#""later""#), Some("later".to_owned()));
     assert!(one::encode_error(&Error).is_none());

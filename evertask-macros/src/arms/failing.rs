@@ -48,10 +48,12 @@ pub(super) fn failing(scope: &Scope<'_>, source: &Source<'_>, arms: &[Arm<Linked
         let group = Group::of(scope, source, &timeouts);
         let taken = group.code;
         if group.total {
-            code.extend(quote!(if let #krate::Cause::TimedOut(_) = #fault.cause { #taken }));
+            code.extend(
+                quote!(if let #krate::Cause::TimedOut(_) | #krate::Cause::DeadlinePassed = #fault.cause { #taken }),
+            );
         } else {
             code.extend(quote! {
-                let #fault = if let #krate::Cause::TimedOut(_) = #fault.cause { #taken #fault } else { #fault };
+                let #fault = if let #krate::Cause::TimedOut(_) | #krate::Cause::DeadlinePassed = #fault.cause { #taken #fault } else { #fault };
             });
         }
     }

@@ -20,9 +20,9 @@ impl Flow {
                 // A way that comes back to the list is of the next round.
                 let mut found = branches.iter().filter_map(|branch| self.way_past(fork, *branch, step));
                 if let (Some(one), Some(two)) = (found.next(), found.next()) {
-                    return Some([one, two].map(|mut steps| {
-                        steps.insert(0, (fork, Some(number)));
-                        Path { steps, end: None }
+                    return Some([one, two].map(|mut path| {
+                        path.steps.insert(0, (fork, Some(number)));
+                        path
                     }));
                 }
             }
@@ -65,7 +65,7 @@ impl Flow {
     }
 
     /// A way from a step to another that does not come by a third.
-    fn way_past(&self, third: usize, from: usize, to: usize) -> Option<Vec<(usize, Option<usize>)>> {
+    fn way_past(&self, third: usize, from: usize, to: usize) -> Option<Path> {
         let mut before: Vec<Option<(usize, usize)>> = vec![None; self.steps.len()];
         let mut met = vec![false; self.steps.len()];
         met[third] = true;
@@ -75,14 +75,7 @@ impl Flow {
         }
         while let Some(step) = open.pop_front() {
             if step == to {
-                let mut back = vec![(step, None)];
-                let mut at = step;
-                while let Some((step, way)) = before[at] {
-                    back.push((step, Some(way)));
-                    at = step;
-                }
-                back.reverse();
-                return Some(back);
+                return Some(Path::back_from(step, |step| before[step]));
             }
             for (number, way) in self.steps[step].iter().enumerate().filter(|(_, way)| is_taken_whole(way)) {
                 for next in way.to.iter().filter_map(|to| self.goes_on_to(step, *to)) {

@@ -115,14 +115,7 @@ impl Flow {
         met[0] = true;
         while let Some(step) = open.pop_front() {
             if join.members.contains(&step) {
-                let mut back = vec![(step, None)];
-                let mut at = step;
-                while let Some((before, way)) = from[at] {
-                    back.push((before, Some(way)));
-                    at = before;
-                }
-                back.reverse();
-                return Some((step, Path { steps: back, end: None }));
+                return Some((step, Path::back_from(step, |step| from[step])));
             }
             for (number, way) in self.steps[step].iter().enumerate() {
                 if way.after == After::Undo || starts_all(&way.to) {

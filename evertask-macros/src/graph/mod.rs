@@ -1,7 +1,8 @@
 //! The graph of a block, by numbers: pure rules, which know nothing of names and words.
 //!
-//! `circles` finds what goes round, `doubled` what runs twice side by side, `past` what has completed on every way, `joins` what could wait for ever, and
-//! `outputs` the ways without an output, or with two. Each looks at an edge a bounded number of times.
+//! `circles` finds what goes round, `doubled` what runs twice side by side, `past` what has completed on every way,
+//! `joins` what could wait for ever, and `outputs` the ways without an output, or with two. Each looks at an edge a
+//! bounded number of times.
 
 mod circles;
 mod doubled;
@@ -81,6 +82,18 @@ impl Path {
     fn with(mut self, step: usize, way: Option<usize>) -> Self {
         self.steps.push((step, way));
         self
+    }
+
+    /// The path that ends at a step, given where each step was reached from, and along which way.
+    fn back_from(step: usize, reached_from: impl Fn(usize) -> Option<(usize, usize)>) -> Self {
+        let mut steps = vec![(step, None)];
+        let mut at = step;
+        while let Some((before, way)) = reached_from(at) {
+            steps.push((before, Some(way)));
+            at = before;
+        }
+        steps.reverse();
+        Self { steps, end: None }
     }
 }
 

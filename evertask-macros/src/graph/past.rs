@@ -20,20 +20,11 @@ enum Reached {
 impl Without {
     /// A way to this step on which the other one did not complete, if there is one.
     pub(crate) fn path(&self, step: usize) -> Option<Path> {
-        let mut back = vec![(step, None)];
-        let mut at = step;
-        loop {
-            match self.reached[at] {
-                Reached::No => return None,
-                Reached::AtStart => break,
-                Reached::From(step, way) => {
-                    back.push((step, Some(way)));
-                    at = step;
-                }
-            }
-        }
-        back.reverse();
-        Some(Path { steps: back, end: None })
+        let from = |step: usize| match self.reached[step] {
+            Reached::From(before, way) => Some((before, way)),
+            Reached::No | Reached::AtStart => None,
+        };
+        (self.reached[step] != Reached::No).then(|| Path::back_from(step, from))
     }
 }
 

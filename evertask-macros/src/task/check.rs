@@ -2,14 +2,17 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
+use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{GenericParam, Safety, Type};
 
+use super::expand::fields_of;
 use super::model::{Argument, Call, Kind, Task};
 use crate::arms;
 use crate::arms::pattern::plain_name;
 use crate::errors::Errors;
 use crate::messages;
+use crate::schedule::takes as takes_of;
 
 /// All of them.
 pub(crate) fn check(task: &Task, errors: &mut Errors) {
@@ -28,6 +31,16 @@ pub(crate) fn check(task: &Task, errors: &mut Errors) {
         }
         Kind::Struct(item) => not_generic(&item.generics, messages::GENERIC_TASK, errors),
     }
+    schedule_gives_what_is_taken(task, errors);
+}
+
+fn schedule_gives_what_is_taken(task: &Task, errors: &mut Errors) {
+    let Some(schedule) = &task.options.schedule else { return };
+    let takes = match &task.kind {
+        Kind::Function(call) => call.fields().into_iter().map(|(name, of)| (name.unraw().to_string(), of)).collect(),
+        Kind::Struct(item) => fields_of(&item.fields),
+    };
+    schedule.check(&task.ident.unraw().to_string(), &takes_of(&takes), errors);
 }
 
 fn called_as_a_plain_function(call: &Call, errors: &mut Errors) {

@@ -8,6 +8,7 @@ use syn::{LitStr, Type};
 
 use super::model::{Argument, Call, Kind, Task};
 use super::options::Backoff;
+use super::terms::{advice, followed, limit_keys, rate};
 use crate::arms::aliases;
 use crate::arms::edges::edges;
 use crate::arms::expand::{Scope, Source, route};
@@ -36,7 +37,7 @@ pub(crate) fn expand(task: &Task) -> TokenStream {
     let implementation = task_impl(task, &scope, &route_name);
     let private = krate.private(Span::mixed_site());
     let entry = names::entry();
-    let durations = scope.durations();
+    let (durations, rate) = (scope.durations(), rate(task));
     quote! {
         #item
         #payload
@@ -44,6 +45,7 @@ pub(crate) fn expand(task: &Task) -> TokenStream {
         #(#cfgs)*
         const _: () = {
             #durations
+            #rate
             #works
             #route
             #handler
@@ -315,20 +317,15 @@ fn task_impl(task: &Task, scope: &Scope<'_>, route: &TokenStream) -> TokenStream
     let options = options(task, scope);
     let needs = needs(task);
     let edges = edges(scope, &task.arms, |_| String::new());
-    let retry_if = task.options.retry_if.as_ref().map(|check| {
-        let (error, is_retryable) =
-            (names::local("error", Span::mixed_site()), names::local("is_retryable", Span::mixed_site()));
-        let wanted = quote_spanned!(check.span()=> fn(&Self::Error) -> ::core::primitive::bool);
-        quote! {
-            fn is_retryable(#error: &Self::Error) -> ::core::primitive::bool {
-                let #is_retryable: #wanted = #check;
-                #is_retryable(#error)
-            }
-        }
-    });
+    let advice = advice(task);
+    let limit_keys = limit_keys(task);
     let entry = names::entry();
     let (fields, was) = (fields(task), was(&task.options.was));
-    let followed = followed(krate, ident);
+    let followed = followed(krate, ident, limit_keys.is_some());
+    let schedule = task.options.schedule.as_ref().map(|schedule| {
+        let recurs = schedule.expand(scope, ident, &quote!(#ident {}));
+        quote!(.with_schedule(#recurs))
+    });
     quote! {
         fn #entry() -> &'static #private::TaskEntry {
             static ENTRY: #private::TaskEntry = #private::TaskEntry::of::<#ident, #route>(
@@ -338,7 +335,8 @@ fn task_impl(task: &Task, scope: &Scope<'_>, route: &TokenStream) -> TokenStream
                 &[#edges],
             )
             #fields
-            #was;
+            #was
+            #schedule;
             &ENTRY
         }
 
@@ -353,7 +351,8 @@ fn task_impl(task: &Task, scope: &Scope<'_>, route: &TokenStream) -> TokenStream
                 #entry()
             }
 
-            #retry_if
+            #advice
+            #limit_keys
 
             fn error_codec() -> #private::ErrorCodec {
                 #[allow(unused_imports)]
@@ -362,25 +361,6 @@ fn task_impl(task: &Task, scope: &Scope<'_>, route: &TokenStream) -> TokenStream
             }
         }
     }
-}
-
-/// What says that arms may lead to this task.
-pub(super) fn followed(krate: &Krate, ident: &Ident) -> TokenStream {
-    let span = ident.span();
-    let private = krate.private(span);
-    let of = |gate: &str, itself: &str, kind: TokenStream| {
-        let (gate, itself) = (Ident::new(gate, span), Ident::new(itself, span));
-        quote_spanned! {span=>
-            #[automatically_derived]
-            impl #private::#gate for #ident {
-                type #itself = Self;
-                #kind
-            }
-        }
-    };
-    let kind = quote_spanned!(span=> type Kind = #private::OfTask;);
-    let none = TokenStream::new;
-    [of("Step", "Work", kind), of("First", "Task", none()), of("Follower", "Work", none())].into_iter().collect()
 }
 
 /// The fields of the payload, as text.
@@ -444,7 +424,7 @@ fn options(task: &Task, scope: &Scope<'_>) -> TokenStream {
     let priority = options.priority.unwrap_or(0);
     let timeout = pause(scope, options.timeout.as_ref());
     let retry = match &options.retry {
-        None => quote!(#krate::Retry::NONE),
+        None => quote!(::core::option::Option::None),
         Some(retry) => {
             let times = retry.times;
             let backoff = match &retry.backoff {
@@ -454,12 +434,36 @@ fn options(task: &Task, scope: &Scope<'_>) -> TokenStream {
                 }
                 Backoff::Linear(first, max) => growing(scope, "Linear", first, max),
                 Backoff::Exponential(first, max) => growing(scope, "Exponential", first, max),
+                Backoff::List(pauses) => {
+                    let pauses = pauses.iter().map(|pause| scope.duration(pause));
+                    quote!(List(#krate::Pauses::new(&[#(#pauses),*])))
+                }
             };
-            quote!(#krate::Retry { times: #times, backoff: #krate::Backoff::#backoff })
+            quote!(::core::option::Option::Some(#krate::Retry { times: #times, backoff: #krate::Backoff::#backoff }))
         }
     };
+    let deadline = pause(scope, options.deadline.as_ref());
+    let limit = |most: Option<TokenStream>, keyed: bool| match most {
+        None => quote!(::core::option::Option::None),
+        Some(most) => quote!(::core::option::Option::Some(#krate::Limit { most: #most, keyed: #keyed })),
+    };
+    let rate_limit = options.rate_limit.as_ref().map(|limit| {
+        let rate = names::rate(limit.rate.span());
+        limit.burst.map_or_else(|| quote!(#rate), |burst| quote!(#rate.burst(#burst)))
+    });
+    let rate_limit = limit(rate_limit, options.rate_limit.as_ref().is_some_and(|limit| limit.key.is_some()));
+    let concurrency = options.concurrency.as_ref().map(|limit| limit.most.to_token_stream());
+    let concurrency = limit(concurrency, options.concurrency.as_ref().is_some_and(|limit| limit.key.is_some()));
     quote! {
-        #krate::TaskOptions { queue: #queue, priority: #priority, timeout: #timeout, retry: #retry }
+        #krate::TaskOptions {
+            queue: #queue,
+            priority: #priority,
+            timeout: #timeout,
+            deadline: #deadline,
+            retry: #retry,
+            rate_limit: #rate_limit,
+            concurrency: #concurrency,
+        }
     }
 }
 

@@ -2,10 +2,12 @@
 
 pub(crate) mod check;
 pub(crate) mod expand;
+pub(crate) mod limits;
 pub(crate) mod model;
 pub(crate) mod options;
 pub(crate) mod parse;
 mod stub;
+mod terms;
 #[cfg(test)]
 mod tests;
 

@@ -3,12 +3,14 @@
 use proc_macro2::Span;
 use syn::parse::Parser as _;
 use syn::punctuated::Punctuated;
-use syn::{Expr, LitStr, Path, Token, Type};
+use syn::{Expr, ExprCall, LitStr, Path, Token, Type};
 
+use super::limits::{self, Concurrency, RateLimit};
 use crate::arms::pattern;
 use crate::errors::Errors;
 use crate::messages;
 use crate::options::{Among, Given, entries};
+use crate::schedule::{self, Schedule};
 
 /// What a task is written on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +27,12 @@ pub(crate) struct Options {
     pub(crate) queue: Option<LitStr>,
     pub(crate) priority: Option<i16>,
     pub(crate) timeout: Option<LitStr>,
+    pub(crate) deadline: Option<LitStr>,
+    pub(crate) rate_limit: Option<RateLimit>,
+    pub(crate) concurrency: Option<Concurrency>,
     pub(crate) retry: Option<Retry>,
     pub(crate) retry_if: Option<Expr>,
+    pub(crate) schedule: Option<Schedule>,
     pub(crate) needs: Vec<Type>,
     pub(crate) derive: Vec<Path>,
     pub(crate) krate: Option<Path>,
@@ -44,11 +50,29 @@ pub(crate) enum Backoff {
     Fixed(LitStr),
     Linear(LitStr, LitStr),
     Exponential(LitStr, LitStr),
+    /// One for each retry.
+    List(Vec<LitStr>),
 }
 
 const RETRY_EXAMPLE: &str = "retry(times = 5, backoff = exponential(\"1s\", max = \"5m\"))";
 
-const KNOWN: [&str; 8] = ["name", "was", "queue", "priority", "timeout", "retry", "retry_if", "crate"];
+/// As many as the runtime holds.
+const MOST_PAUSES: usize = 16;
+
+const KNOWN: [&str; 12] = [
+    "name",
+    "was",
+    "queue",
+    "priority",
+    "timeout",
+    "deadline",
+    "retry",
+    "retry_if",
+    "rate_limit",
+    "concurrency",
+    "schedule",
+    "crate",
+];
 
 /// Reads the options, each in its own way.
 pub(crate) fn read(given: &[Given], on: On, errors: &mut Errors) -> Options {
@@ -62,11 +86,15 @@ pub(crate) fn read(given: &[Given], on: On, errors: &mut Errors) -> Options {
                 options.priority = given.number("a whole number from -32768 to 32767", "priority = -3", errors);
             }
             "timeout" => options.timeout = given.duration("timeout = \"30s\"", errors),
+            "deadline" => options.deadline = given.duration("deadline = \"1h\"", errors),
+            "rate_limit" => options.rate_limit = limits::rate_limit(given, errors),
+            "concurrency" => options.concurrency = limits::concurrency(given, errors),
             "retry" => options.retry = retry(given, errors),
             "retry_if" => {
                 let example = "retry_if = PaymentError::is_transient";
                 options.retry_if = given.expression("a function of the error", example, errors).cloned();
             }
+            "schedule" => options.schedule = schedule::read(given, errors),
             "crate" => options.krate = given.path("crate = my_jobs::evertask", errors),
             "needs" if on == On::Struct => options.needs = needs(given, errors),
             "needs" => errors.at(&given.name, messages::NEEDS_ON_A_FUNCTION),
@@ -106,17 +134,17 @@ fn retry(given: &Given, errors: &mut Errors) -> Option<Retry> {
     };
     let parsed = parser.parse2(list);
     errors.left_over(parsed);
-    let (mut times, mut backoff, mut given_times) = (None, None, false);
+    let (mut times, mut backoff, mut said, mut unknown) = (None, None, None, false);
     for option in read?.options {
         match option.name.to_string().as_str() {
             "times" => {
-                given_times = true;
                 times = option.number("a whole number", "times = 5", errors);
+                said = Some(option.name);
             }
             "backoff" => backoff = Some(option.expression("a pause", "backoff = fixed(\"1s\")", errors).cloned()),
-            unknown => {
-                given_times = true;
-                errors.at(&option.name, messages::unknown_retry_option(unknown));
+            word => {
+                unknown = true;
+                errors.at(&option.name, messages::unknown_retry_option(word));
             }
         }
     }
@@ -125,8 +153,11 @@ fn retry(given: &Given, errors: &mut Errors) -> Option<Retry> {
         Some(None) => None,
         Some(Some(value)) => self::backoff(&value, errors),
     };
-    if !given_times {
-        errors.at(&given.name, messages::RETRY_NEEDS_TIMES);
+    match (&backoff, &said) {
+        (Some(Backoff::List(pauses)), None) => times = u32::try_from(pauses.len()).ok(),
+        (Some(Backoff::List(_)), Some(word)) => errors.at(word, messages::LIST_SAYS_TIMES),
+        (Some(_), None) if !unknown => errors.at(&given.name, messages::RETRY_NEEDS_TIMES),
+        _ => {}
     }
     Some(Retry { times: times?, backoff: backoff? })
 }
@@ -135,7 +166,7 @@ fn text(text: &str) -> LitStr {
     LitStr::new(text, Span::mixed_site())
 }
 
-/// `fixed("1s")`, `linear("1s", max = "1m")` or `exponential("1s", max = "5m")`.
+/// `fixed("1s")`, `linear("1s", max = "1m")`, `exponential("1s", max = "5m")` or `list("1s", "10s", "1m")`.
 fn backoff(value: &Expr, errors: &mut Errors) -> Option<Backoff> {
     let Expr::Call(call) = value else {
         errors.at(value, messages::BACKOFF_EXAMPLE);
@@ -145,6 +176,9 @@ fn backoff(value: &Expr, errors: &mut Errors) -> Option<Backoff> {
         Expr::Path(path) => path.path.get_ident().map(ToString::to_string).unwrap_or_default(),
         _ => String::new(),
     };
+    if kind == "list" {
+        return list(call, errors);
+    }
     if !["fixed", "linear", "exponential"].contains(&kind.as_str()) {
         errors.at(&call.func, messages::unknown_backoff(&kind));
         return None;
@@ -187,4 +221,25 @@ fn backoff(value: &Expr, errors: &mut Errors) -> Option<Backoff> {
             None
         }
     }
+}
+
+/// One pause for each retry.
+fn list(call: &ExprCall, errors: &mut Errors) -> Option<Backoff> {
+    let mut pauses = Vec::new();
+    for argument in &call.args {
+        let Some(text) = pattern::text(argument) else {
+            errors.at(argument, messages::NOT_A_DURATION);
+            return None;
+        };
+        if pauses.len() == MOST_PAUSES {
+            errors.at(text, messages::too_many_pauses(MOST_PAUSES));
+            return None;
+        }
+        pauses.push(text.clone());
+    }
+    if pauses.is_empty() {
+        errors.at(call, messages::EMPTY_LIST_OF_PAUSES);
+        return None;
+    }
+    Some(Backoff::List(pauses))
 }

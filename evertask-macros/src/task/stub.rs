@@ -106,7 +106,7 @@ fn task_impl(task: &Task) -> TokenStream {
     let (krate, ident) = (&task.krate, &task.ident);
     let private = krate.private(Span::mixed_site());
     let name = task.stored_name();
-    let followed = super::expand::followed(krate, ident);
+    let followed = super::terms::followed(krate, ident, false);
     quote! {
         #followed
         impl #krate::Task for #ident {

@@ -24,7 +24,13 @@ fn accepts_what_the_language_has() {
         "retry(times = 5)",
         "retry(times = 5, backoff = exponential(\"1s\", max = \"5m\")), retry_if = PaymentError::is_transient",
         "retry(times = 1, backoff = fixed(\"1s\"))",
+        "deadline = \"1h\", rate_limit(\"100/s\"), concurrency(3)",
+        "rate_limit(\"5/m\", key = order.customer, burst = 2), concurrency(1, key = format!(\"{}\", order.id))",
         "on_ok => ship::order, on_err(e) => [alert { e }, log(e)] after \"10m\", derive(Debug, Clone), crate = ::other",
+        "retry(backoff = list(\"1s\", \"5s\")), schedule(\"0 3 * * *\", payload = order())",
+        "schedule(\"0 3 * * *\", zone = \"UTC\", misfire = skip, jitter = \"1s\", grace = \"1s\", max_runs = 1, except = \"SUN\", \
+         starting = NOW, until = later(), payload = 3)",
+        "schedule(every(\"15m\").jitter(\"1s\"), payload = 3)",
         "name = \"charge\", on_ok(A { x, .. }) if x > 3 => Next, on_ok(_) => Other,",
     ] {
         assert_eq!(mistakes(options, GOOD), [""; 0], "{options}");
@@ -46,7 +52,8 @@ fn accepts_what_the_language_has() {
 fn says_what_is_wrong_with_an_option() {
     for (options, expected) in [
         ("queu = \"a\"", "unknown option `queu`; did you mean `queue`?"),
-        ("cron = \"a\"", "unknown option `cron`"),
+        ("cron = \"a\"", "unknown option `cron`; did you mean `schedule`?"),
+        ("tags = \"a\"", "unknown option `tags`"),
         ("queue = \"a\", queue = \"b\"", "`queue` is given twice"),
         ("queue", "`queue` is a text, as in `queue = \"payments\"`"),
         ("queue = 3", "`queue` is a text, as in `queue = \"payments\"`"),
@@ -59,7 +66,49 @@ fn says_what_is_wrong_with_an_option() {
         ("retry(tmies = 3)", "unknown option `tmies` of `retry`; did you mean `times`?"),
         ("retry(times = 3, backoff = fixed(\"1s\", max = \"2s\"))", crate::messages::FIXED_HAS_NO_MAX),
         ("retry(times = 3, backoff = linear(\"1s\"))", crate::messages::BACKOFF_EXAMPLE),
+        ("retry(times = 3, backoff = list(\"1s\"))", crate::messages::LIST_SAYS_TIMES),
+        ("retry(backoff = list())", crate::messages::EMPTY_LIST_OF_PAUSES),
+        ("retry(backoff = list(\"1s\", max = \"2s\"))", crate::messages::NOT_A_DURATION),
+        (
+            "schedule",
+            "`schedule` is a cron expression, as in `schedule = \"0 3 * * *\"`, or what gives a schedule, as in `schedule = every(\"15m\")`",
+        ),
+        (
+            "schedule(\"0 3 * * *\", payload = 3, zone = \"Europe/Berln\")",
+            "there is no time zone `Europe/Berln`; did you mean `Europe/Berlin`?",
+        ),
+        (
+            "schedule(\"0 3 * * *\", payload = 3, zone = \"tokyo\")",
+            "there is no time zone `tokyo`; did you mean `Asia/Tokyo`?",
+        ),
+        ("schedule(\"0 3 * * *\", payload = 3, misfire = all)", crate::messages::MISFIRE),
+        ("schedule(\"0 3 * * *\", payload = 3, misfire = catch_up(1, 2))", crate::messages::MISFIRE),
+        ("schedule(\"0 3 * * *\", payload)", "`payload` is what each run is given, as in `payload = 3`"),
+        (
+            "schedule(\"0 3 * * *\", payload = 3, max_runs = 0)",
+            "`max_runs` is a whole number from 1, as in `max_runs = 10`",
+        ),
+        ("schedule(\"0 3 * * *\", paylod = 3)", "unknown option `paylod` of `schedule`; did you mean `payload`?"),
+        (
+            "schedule = \"90m\"",
+            "`90m` is no cron expression; for an interval, write `every(\"90m\")`, with `use evertask::every;`",
+        ),
+        (
+            "schedule(every(\"90m\"), payload = 3, zone = \"Europe/Berlin\")",
+            "an expression says `zone` of itself, as in `every_day().in_zone(..)`; only `payload` is beside it",
+        ),
+        ("schedule = \"0 3 * * *\"", "`charge` takes `order`, and its schedule gives it nothing"),
         ("retry(times = 3, backoff = linaer(\"1s\"))", "unknown backoff `linaer`; did you mean `linear`?"),
+        ("deadline = 3", crate::messages::NOT_A_DURATION),
+        ("rate_limit = \"5/s\"", "`rate_limit` is a list, as in `rate_limit(\"100/s\", key = tenant, burst = 10)`"),
+        ("rate_limit()", crate::messages::RATE_FIRST),
+        ("rate_limit(key = order)", crate::messages::RATE_FIRST),
+        ("rate_limit(\"5/s\", kye = order)", "unknown option `kye` of `rate_limit`; did you mean `key`?"),
+        ("rate_limit(\"5/s\", burst = 0)", "`burst` is a whole number from 1, as in `burst = 10`"),
+        ("rate_limit(\"5/s\", key)", "`key` is a value of the payload, as in `key = tenant`"),
+        ("concurrency(\"1\")", crate::messages::CONCURRENCY_FIRST),
+        ("concurrency(0)", crate::messages::CONCURRENCY_FIRST),
+        ("concurrency(1, burst = 3)", "unknown option `burst` of `concurrency`"),
         ("crate = \"other\"", "`crate` is a path, as in `crate = my_jobs::evertask`"),
         ("derive(Serialize)", "`Serialize` can't be derived: the payload of a task function is stored already"),
         ("needs(Mailer)", crate::messages::NEEDS_ON_A_FUNCTION),

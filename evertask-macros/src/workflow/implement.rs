@@ -3,8 +3,10 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
+use crate::arms::expand::Scope;
 use crate::krate::Krate;
 use crate::names;
+use crate::schedule::Schedule;
 
 /// `impl Work`, for both forms of a workflow.
 pub(crate) fn work(
@@ -84,6 +86,17 @@ pub(crate) fn implement_workflow(
             fn entry() -> &'static #private::WorkflowEntry {
                 #entry
             }
+        }
+    }
+}
+
+/// What the entry of a workflow says of its schedule.
+pub(crate) fn recurs(scope: &Scope<'_>, schedule: Option<&Schedule>, of: &Ident, empty: &TokenStream) -> TokenStream {
+    match schedule {
+        None => quote!(::core::option::Option::None),
+        Some(schedule) => {
+            let recurs = schedule.expand(scope, of, empty);
+            quote!(::core::option::Option::Some(#recurs))
         }
     }
 }

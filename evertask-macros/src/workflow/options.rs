@@ -5,6 +5,7 @@ use syn::{LitStr, Path};
 use crate::errors::Errors;
 use crate::messages;
 use crate::options::Given;
+use crate::schedule::{self, Schedule};
 
 /// The options, read.
 #[derive(Debug, Default)]
@@ -13,10 +14,11 @@ pub(crate) struct Options {
     pub(crate) was: Vec<LitStr>,
     pub(crate) version: Option<u32>,
     pub(crate) timeout: Option<LitStr>,
+    pub(crate) schedule: Option<Schedule>,
     pub(crate) krate: Option<Path>,
 }
 
-const KNOWN: [&str; 5] = ["name", "was", "version", "timeout", "crate"];
+const KNOWN: [&str; 6] = ["name", "was", "version", "timeout", "schedule", "crate"];
 
 /// Reads the options, each in its own way.
 pub(crate) fn read(given: &[Given], errors: &mut Errors) -> Options {
@@ -27,6 +29,7 @@ pub(crate) fn read(given: &[Given], errors: &mut Errors) -> Options {
             "was" => options.was = given.texts("was = \"Fulfil\"", errors),
             "version" => options.version = given.number("a whole number", "version = 2", errors),
             "timeout" => options.timeout = given.duration("timeout = \"7d\"", errors),
+            "schedule" => options.schedule = schedule::read(given, errors),
             "crate" => options.krate = given.path("crate = my_jobs::evertask", errors),
             unknown => errors.at(&given.name, messages::unknown_option(unknown, &KNOWN)),
         }

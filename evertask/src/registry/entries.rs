@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use crate::__private::Step;
 use crate::payload::CodecError;
+use crate::schedule::{Schedule, ScheduleError};
+use crate::store::NewWork;
 use crate::task::{Task, TaskOptions, Work, Workflow};
 use crate::worker::{Runner, attempt_runner, end_runner, signal_runner, sub_run_runner};
-use crate::workflow::{Awaited, Graph, Joins, Members, Route, RunBy, Signal, TaskKind};
+use crate::workflow::{AfterJoin, Awaited, Draft, Graph, Joins, Members, Route, RunBy, Signal, TaskKind};
 
 /// Where in the source something was declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,6 +44,15 @@ impl Need {
     }
 }
 
+/// When a task or workflow recurs, as it is declared with it.
+#[derive(Debug, Clone, Copy)]
+pub struct Recurs {
+    /// When it does, or what is wrong with that.
+    pub schedule: fn() -> Result<Schedule, ScheduleError>,
+    /// The payload of each of its runs, as it is stored.
+    pub payload: fn() -> Result<Vec<u8>, CodecError>,
+}
+
 /// What the macro knows of a task.
 #[derive(Debug)]
 pub struct TaskEntry {
@@ -63,7 +74,10 @@ pub struct TaskEntry {
     pub serde: &'static [(&'static str, &'static str)],
     /// Names that it had in earlier versions.
     pub was: &'static [&'static str],
+    /// When it recurs, if it is declared to.
+    pub recurs: Option<Recurs>,
     pub(crate) run: Runner,
+    pub(crate) prepare: Prepare,
 }
 
 impl TaskEntry {
@@ -84,7 +98,9 @@ impl TaskEntry {
             fields: &[],
             serde: &[],
             was: &[],
+            recurs: None,
             run: attempt_runner::<T, R>,
+            prepare: prepare_stored::<T>,
         }
     }
 
@@ -106,6 +122,12 @@ impl TaskEntry {
         Self { was, ..self }
     }
 
+    /// It recurs.
+    #[must_use]
+    pub const fn with_schedule(self, recurs: Recurs) -> Self {
+        Self { recurs: Some(recurs), ..self }
+    }
+
     /// The task that a workflow with edges of its own gets when a run of it ends.
     pub const fn end_of<W: Work, R: Route<W>>(location: Location, edges: &'static [EdgeEntry]) -> Self {
         Self {
@@ -118,9 +140,19 @@ impl TaskEntry {
             fields: &[],
             serde: &[],
             was: &[],
+            recurs: None,
             run: end_runner::<W, R>,
+            prepare: prepare_stored::<W>,
         }
     }
+}
+
+/// Makes what the store adds from a stored payload.
+pub type Prepare = fn(&[u8], Draft) -> Result<NewWork, CodecError>;
+
+/// Makes what the store adds from the stored payload of a `W`.
+pub fn prepare_stored<W: Work>(payload: &[u8], draft: Draft) -> Result<NewWork, CodecError> {
+    W::decode(payload)?.prepare(draft)
 }
 
 /// What the macro knows of one step of a workflow block.
@@ -238,7 +270,7 @@ impl StepEntry {
     #[must_use]
     pub const fn joined<W, M>(self) -> Self
     where
-        W: Joins<M::Value> + Step<Kind: TaskKind<W>>,
+        W: Joins<M::Value> + Step<Kind: TaskKind<W> + AfterJoin<W>>,
         M: Members,
     {
         Self { assemble: Some(assemble::<W, M>), ..self }
@@ -347,8 +379,12 @@ pub struct WorkflowEntry {
     pub promises: Option<&'static str>,
     /// Names that it had in earlier versions.
     pub was: &'static [&'static str],
+    /// When it recurs, if it is declared to.
+    pub recurs: Option<Recurs>,
     /// What identifies its shape.
     pub fingerprint: Fingerprint,
+    /// Makes a run from a stored payload.
+    pub prepare: Prepare,
 }
 
 /// What identifies the shape of a workflow; computed once.
@@ -409,6 +445,15 @@ impl Registered {
             Self::Task(entry) => entry.name,
             Self::Workflow(entry) => entry.name,
             Self::Signal => SIGNAL,
+        }
+    }
+
+    /// When it recurs, if it is declared to.
+    pub(crate) const fn recurs(&self) -> Option<Recurs> {
+        match self {
+            Self::Task(entry) => entry.recurs,
+            Self::Workflow(entry) => entry.recurs,
+            Self::Signal => None,
         }
     }
 

@@ -1,14 +1,16 @@
 //! What this program can run: collected by `inventory` or by hand, sorted, and checked as a whole at start.
 //! `entries` is what the macros know of each.
 
+#[cfg(feature = "postgres")]
+mod by_name;
 mod entries;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub(crate) use entries::SIGNAL;
 pub use entries::{
-    Body, Does, EdgeEntry, Fingerprint, InitialOutput, JoinEntry, Location, Need, Registered, StepEntry, Target,
-    TaskEntry, WorkflowEntry,
+    Body, Does, EdgeEntry, Fingerprint, InitialOutput, JoinEntry, Location, Need, Prepare, Recurs, Registered,
+    StepEntry, Target, TaskEntry, WorkflowEntry, prepare_stored,
 };
 
 use crate::context::Data;
@@ -164,6 +166,27 @@ impl Registry {
         self.tasks().map(|task| task.options.queue).chain([crate::DEFAULT_QUEUE])
     }
 
+    /// What this program has under this name, of today or of before.
+    pub(crate) fn known_as(&self, name: &str) -> Option<Registered> {
+        self.registered(self.today(name))
+    }
+
+    /// What is declared to recur.
+    pub(crate) fn recurring(&self) -> impl Iterator<Item = (Registered, Recurs)> {
+        let tasks = self.tasks().map(Registered::Task);
+        let all = tasks.chain(self.workflows().map(Registered::Workflow));
+        all.filter_map(|registered| Some((registered, registered.recurs()?)))
+    }
+
+    /// How to make what the store adds from a stored payload of this task or workflow.
+    pub(crate) fn prepare(&self, name: &str) -> Option<Prepare> {
+        match self.known_as(name)? {
+            Registered::Task(entry) => Some(entry.prepare),
+            Registered::Workflow(entry) => Some(entry.prepare),
+            Registered::Signal => None,
+        }
+    }
+
     /// How to run a claimed task.
     pub(crate) fn runner(&self, name: &str, of: Option<&StepOf>) -> Option<Found> {
         let name = self.today(name);
@@ -277,6 +300,24 @@ pub enum Problem {
     /// A setting of the worker can't be read.
     #[error(transparent)]
     Setting(#[from] crate::DurationError),
+    /// A schedule that is declared with a task or workflow is none.
+    #[error("the schedule of `{name}`, at {place}: {mistake}")]
+    Schedule {
+        /// The task or workflow.
+        name: &'static str,
+        /// Where.
+        place: String,
+        /// What is wrong.
+        mistake: String,
+    },
+    /// The rate of a queue can't be read.
+    #[error("the queue `{queue}`: {mistake}")]
+    Rate {
+        /// The queue.
+        queue: String,
+        /// What is wrong.
+        mistake: crate::RateError,
+    },
     /// Nothing is registered.
     #[error(
         "no task is registered: name the crate that declares them (`use jobs as _;`), or add them with `.task::<T>()`"

@@ -69,6 +69,11 @@ pub fn cron(text: &str) -> ScheduleBuilder<ByCron> {
     ScheduleBuilder::new(text.parse().map(When::Cron).map_err(ScheduleError::from))
 }
 
+/// By a cron expression that was checked when the program was compiled.
+pub fn by_cron(cron: Cron) -> ScheduleBuilder<ByCron> {
+    ScheduleBuilder::new(Ok(When::Cron(cron)))
+}
+
 /// Every day, at midnight unless a time is given.
 ///
 /// ```
@@ -200,7 +205,7 @@ impl<Kind: HasTimeOfDay> ScheduleBuilder<Kind> {
                 return Err(ScheduleError::AtTwice);
             }
             let wrong = || ScheduleError::TimeOfDay { text: time.chars().take(40).collect() };
-            let time = TimeOfDay::parse(time).filter(|time| *time < TimeOfDay::END).ok_or_else(wrong)?;
+            let time = TimeOfDay::parse(time.as_bytes()).filter(|time| *time < TimeOfDay::END).ok_or_else(wrong)?;
             let (hour, minute, second) = time.hour_minute_second();
             (cron.hours, cron.minutes, cron.seconds) = (1 << hour, 1 << minute, 1 << second);
             Ok(())

@@ -71,21 +71,58 @@ impl FromStr for Exclusion {
     }
 }
 
-fn read(text: &str) -> Option<Kind> {
-    let Some((from, to)) = text.split_once("..") else {
-        return date(text).map(|date| Kind::Dates(date, date)).or_else(|| Weekday::named(text).map(Kind::On));
-    };
-    if let (Some(from), Some(to)) = (date(from), date(to)) {
-        return (from <= to).then_some(Kind::Dates(from, to));
+/// An exclusion known at compile time: a mistake in it is a compile error at the caller.
+///
+/// # Panics
+/// At compile time, for text that is no exclusion.
+#[track_caller]
+pub const fn checked(text: &str) -> Exclusion {
+    match read(text) {
+        Some(kind) => Exclusion(kind),
+        None => panic!(
+            "this is no exclusion: write a weekday \"SUN\", a date \"2026-12-25\", dates \"2026-12-24..2027-01-01\", or \
+             times \"22:00..06:00\""
+        ),
     }
-    let (from, to) = (TimeOfDay::parse(from)?, TimeOfDay::parse(to)?);
-    (from != to && from != TimeOfDay::END).then_some(Kind::Times(from, to))
 }
 
-/// `2026-12-25`, and no other form that jiff reads.
-fn date(text: &str) -> Option<Date> {
-    let date: Date = text.parse().ok()?;
-    (date.to_string() == text).then_some(date)
+const fn read(text: &str) -> Option<Kind> {
+    let bytes = text.as_bytes();
+    let Some((from, to)) = around_dots(bytes) else {
+        return match (days::read(bytes), Weekday::named(text)) {
+            (Some(date), _) => Some(Kind::Dates(date, date)),
+            (None, Some(weekday)) => Some(Kind::On(weekday)),
+            (None, None) => None,
+        };
+    };
+    if let (Some(first), Some(last)) = (days::read(from), days::read(to)) {
+        return if in_order(from, to) { Some(Kind::Dates(first, last)) } else { None };
+    }
+    match (TimeOfDay::parse(from), TimeOfDay::parse(to)) {
+        (Some(from), Some(to)) if from.millis() != to.millis() && from.millis() != DAY => Some(Kind::Times(from, to)),
+        _ => None,
+    }
+}
+
+/// What is before and behind `..`.
+const fn around_dots(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut at = 0;
+    while at + 1 < text.len() {
+        if text[at] == b'.' && text[at + 1] == b'.' {
+            return Some((text.split_at(at).0, text.split_at(at + 2).1));
+        }
+        at += 1;
+    }
+    None
+}
+
+/// Whether the date that is written first is not the later one.
+const fn in_order(first: &[u8], last: &[u8]) -> bool {
+    let mut at = 0;
+    while at < first.len() && at < last.len() && first[at] == last[at] {
+        at += 1;
+    }
+    at == first.len() || (at < last.len() && first[at] < last[at])
 }
 
 impl fmt::Display for Exclusion {

@@ -4,12 +4,12 @@
 //! `exclusion`s, `spec` is a schedule as it is stored, `build` how people say one, and `plan` what is due. Nothing here
 //! asks for the time.
 
-mod build;
+pub(crate) mod build;
 mod calendar;
 pub(crate) mod clock;
 pub(crate) mod cron;
 mod days;
-mod exclusion;
+pub(crate) mod exclusion;
 mod plan;
 pub(crate) mod retry;
 mod spec;

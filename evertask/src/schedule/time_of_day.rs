@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::days::two;
+
 /// Seconds since midnight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct TimeOfDay(u32);
@@ -11,25 +13,23 @@ impl TimeOfDay {
     pub(super) const END: Self = Self(86_400);
 
     /// `HH:MM` or `HH:MM:SS`; `24:00` is the end of a day.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.split(':').map(|part| {
-            (part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit())).then(|| part.parse::<u32>().ok())?
-        });
-        let (hour, minute) = (parts.next()??, parts.next()??);
-        let second = match parts.next() {
-            Some(second) => second?,
-            None => 0,
+    pub(super) const fn parse(text: &[u8]) -> Option<Self> {
+        let (h1, h2, m1, m2, second) = match *text {
+            [h1, h2, b':', m1, m2] => (h1, h2, m1, m2, Some(0)),
+            [h1, h2, b':', m1, m2, b':', s1, s2] => (h1, h2, m1, m2, two(s1, s2)),
+            _ => return None,
         };
-        let time = Self(hour * 3_600 + minute * 60 + second);
-        (parts.next().is_none() && minute < 60 && second < 60 && time <= Self::END).then_some(time)
+        let (Some(hour), Some(minute), Some(second)) = (two(h1, h2), two(m1, m2), second) else { return None };
+        let time = hour as u32 * 3_600 + minute as u32 * 60 + second as u32;
+        if minute < 60 && second < 60 && time <= Self::END.0 { Some(Self(time)) } else { None }
     }
 
     pub(super) fn hour_minute_second(self) -> (u32, u32, u32) {
         (self.0 / 3_600, self.0 / 60 % 60, self.0 % 60)
     }
 
-    pub(super) fn millis(self) -> i64 {
-        i64::from(self.0) * 1_000
+    pub(super) const fn millis(self) -> i64 {
+        self.0 as i64 * 1_000
     }
 }
 

@@ -27,8 +27,15 @@ impl Weekday {
     ];
 
     /// The one of this name, in letters of either case.
-    pub(super) fn named(text: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(_, name)| name.eq_ignore_ascii_case(text)).map(|(weekday, _)| *weekday)
+    pub(super) const fn named(text: &str) -> Option<Self> {
+        let mut at = 0;
+        while at < Self::NAMES.len() {
+            if Self::NAMES[at].1.eq_ignore_ascii_case(text) {
+                return Some(Self::NAMES[at].0);
+            }
+            at += 1;
+        }
+        None
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::failure::FailureReport;
 use crate::id::TaskId;
 use crate::schedule::Timestamp;
-use crate::store::{Arrival, NewTask, NewWork, StepOf};
+use crate::store::{Arrival, NewTask, NewWork, OnCommit, StepOf};
 
 /// The right to end one attempt. The fence is new at each claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,6 +37,10 @@ pub struct Claimed {
     pub correlation: Option<String>,
     /// The run that it is part of.
     pub of: Option<StepOf>,
+    /// When its time in all is up.
+    pub deadline: Option<Timestamp>,
+    /// What its dispatch said of how it runs, as JSON.
+    pub own: Option<Vec<u8>>,
     /// Whether it was cancelled before it started, and is claimed only for what follows a cancel.
     pub cancelled: bool,
     /// What it waited for, if it has got it: a signal (its payload is the value), or a run (its end).
@@ -128,6 +132,8 @@ pub struct Follow {
     pub undo: Option<NewTask>,
     /// The join that the task has arrived at.
     pub arrival: Option<Arrival>,
+    /// What its handler writes with it to tables of its own.
+    pub on_commit: OnCommit,
 }
 
 /// Side notes of a running task.

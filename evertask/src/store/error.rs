@@ -1,5 +1,7 @@
 //! What can go wrong with a store, and whether trying again helps.
 
+use crate::id::WorkId;
+
 /// A store could not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -19,6 +21,30 @@ pub enum StoreError {
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
+    /// As many tasks wait in the queue as may, or it is being drained. Nothing of the dispatch was added.
+    #[error("the queue `{queue}` takes no more: {reason}")]
+    QueueFull {
+        /// The queue.
+        queue: String,
+        /// In numbers.
+        reason: String,
+    },
+    /// The key is taken, and the dispatch said that this is an error. Nothing of it was added.
+    #[error("the key `{key}` of `{name}` is taken by {id}")]
+    KeyTaken {
+        /// The task or workflow.
+        name: String,
+        /// The key.
+        key: String,
+        /// Who has it.
+        id: WorkId,
+    },
+    /// A transaction was given, or is needed, that is none of this store. Nothing was done.
+    #[error("no transaction of this store: {reason}")]
+    Foreign {
+        /// Which it is, and which it should be.
+        reason: String,
+    },
     /// The file is not one of evertask's, is damaged, or belongs to a newer version.
     #[error("the store at `{place}` can't be used: {reason}")]
     Unusable {
@@ -38,6 +64,6 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the same call may work later.
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Full { .. })
+        matches!(self, Self::Unavailable { .. } | Self::Full { .. } | Self::QueueFull { .. })
     }
 }

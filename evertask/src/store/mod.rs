@@ -5,18 +5,25 @@
 //! suite in `testing` says what it means. What the verbs take and give is in `work`, `attempt`,
 //! `worker` and `record`.
 
+use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 
 use crate::id::{RunId, TaskId, WorkId, WorkerId};
+use crate::schedule::Timestamp;
 
 mod attempt;
 mod error;
+mod letters;
 pub(crate) mod memory;
+mod on_commit;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+mod queue;
 mod record;
+mod retention;
 pub(crate) mod rules;
+mod schedule;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 mod work;
@@ -26,16 +33,25 @@ mod writing;
 
 pub use attempt::{Claim, Claimed, Finished, Follow, Got, LogLine, Notes, ParkReason, Settled, Verdict};
 pub use error::StoreError;
+pub use letters::Revived;
 pub use memory::MemoryStore;
+pub use on_commit::OnCommit;
+#[cfg(feature = "sqlite")]
+pub(crate) use on_commit::writes_effects;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
+pub use queue::{QueueChange, QueueRecord, QueueRules, QueueState, Rate};
 pub use record::{
     AttemptRecord, CancelOutcome, Earlier, RunFilter, RunRecord, RunState, Selection, SignalOutcome, TaskFilter,
     TaskRecord, TaskState, Violation,
 };
+pub use retention::{Keep, Prune};
+pub use schedule::{Firing, NewSchedule, ScheduleRecord, Turn};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Pragmas, SqliteStore};
-pub use work::{Arrival, Dispatched, Member, NewEach, NewRun, NewTask, NewWork, StepOf, Wait};
+pub use work::{
+    Arrival, Dispatched, Member, NewEach, NewRun, NewTask, NewWork, OnKey, RateLimit, SlotLimit, StepOf, Terms, Wait,
+};
 pub use worker::{Beat, Delivery, Inbox, Known, Peer, WorkerInfo};
 
 /// What a verb answers, when its transaction is on disk.
@@ -96,6 +112,41 @@ pub trait Store: Send + Sync + 'static {
     /// Fails the runs whose time is up.
     fn expire_runs(&self) -> Reply<Vec<RunId>>;
 
+    /// Holds a queue, lets it go, has it emptied, or changes its rules. The queue as it is then.
+    fn change_queue(&self, name: String, change: QueueChange) -> Reply<QueueRecord>;
+
+    /// The queues, by name.
+    fn queues(&self) -> Reply<Vec<QueueRecord>>;
+
+    /// Keeps schedules. One that is there with the same spec, name and template stays as it is; another spec sets its
+    /// next slot. What it counted, and whether it is held, stays.
+    fn keep_schedules(&self, schedules: Vec<NewSchedule>) -> Reply<()>;
+
+    /// Forgets a schedule. What it has started stays. Says whether it was there.
+    fn drop_schedule(&self, id: String) -> Reply<bool>;
+
+    /// Holds a schedule, or lets it go on with this next slot. Says whether that changed anything.
+    fn hold_schedule(&self, id: String, paused: bool, next: Option<Timestamp>) -> Reply<bool>;
+
+    /// The schedules, by id.
+    fn schedules(&self) -> Reply<Vec<ScheduleRecord>>;
+
+    /// The schedules whose next slot has come and that are not held, and when the first of the others comes.
+    fn due_schedules(&self) -> Reply<(Vec<ScheduleRecord>, Option<Timestamp>)>;
+
+    /// Starts occurrences and moves the schedule on, in one transaction. What was started; nothing, if the revision
+    /// is another by now: somebody else did it.
+    fn turn_schedule(&self, turn: Turn) -> Reply<Vec<Dispatched>>;
+
+    /// Failed tasks are ready again, with this payload if one is given, and the runs that failed with them go on.
+    fn revive(&self, tasks: Vec<TaskId>, payload: Option<Vec<u8>>) -> Reply<Vec<(TaskId, Revived)>>;
+
+    /// Removes what has ended or is parked, runs whole. How many pieces of work went.
+    fn discard(&self, work: Vec<WorkId>) -> Reply<u64>;
+
+    /// Removes what need not be kept, a small batch at a time. How many rows went: none, when there is no more.
+    fn prune(&self, prune: Prune) -> Reply<u64>;
+
     /// One task.
     fn task(&self, id: TaskId) -> Reply<Option<TaskRecord>>;
 
@@ -122,4 +173,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Answers when everything given so far is on disk; nothing is taken after it.
     fn close(&self) -> Reply<()>;
+
+    /// The store that does it, for what only one kind of store can do. One that wraps another gives that one's.
+    fn as_any(&self) -> &dyn Any;
 }

@@ -225,6 +225,8 @@ pub struct TaskRecord {
     pub is_undo: bool,
     /// Done, of how many.
     pub progress: Option<(u64, u64)>,
+    /// When its time in all is up.
+    pub deadline: Option<Timestamp>,
     /// When it was added.
     pub created_at: Timestamp,
     /// When it ended.

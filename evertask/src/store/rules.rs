@@ -1,5 +1,7 @@
 //! Decisions that every store makes alike, as plain functions: what follows an ended task, what a stopped
-//! task becomes, what a join brings, and how a run ends.
+//! task becomes, what a join brings, and how a run ends. In files of their own: who is claimed first ([`rank`]),
+//! how many may start ([`rate`]), what a queue takes ([`room`]), what a taken key means ([`key`]), and what can be
+//! tried again ([`revival`]).
 
 use std::time::Duration;
 
@@ -9,6 +11,17 @@ use crate::schedule::{Backoff, Timestamp};
 use crate::workflow::end::{Ending, end_payload, end_task};
 
 use super::{Follow, LogLine, NewTask, NewWork, ParkReason, RunRecord, RunState, SignalOutcome, TaskState, Wait};
+
+pub(crate) mod key;
+pub(crate) mod rank;
+pub(crate) mod rate;
+pub(crate) mod revival;
+pub(crate) mod room;
+
+/// When the time in all of a task is up that is first due then. Nothing is due for ever.
+pub(crate) fn deadline(first_due: Timestamp, within: Option<Duration>) -> Option<Timestamp> {
+    within.map(|within| first_due.plus(within)).filter(|deadline| deadline.as_millis() < i64::MAX)
+}
 
 /// How many log lines of a task are kept; one more says that there were others.
 pub(crate) const LOG_LINES: usize = 1_000;
@@ -107,7 +120,7 @@ pub(crate) fn follow(next: Follow, run: Option<(RunId, RunState)>, ended: TaskSt
     }
     let arrival =
         next.arrival.filter(|arrival| next.failure.is_none() && (ended == TaskState::Succeeded || arrival.settled));
-    Follow { work, output: next.output, failure: next.failure, undo, arrival }
+    Follow { work, output: next.output, failure: next.failure, undo, arrival, ..Follow::default() }
 }
 
 /// Whether this work is of this run: a task of it, or a run that is a step of it.
@@ -337,6 +350,7 @@ mod tests {
     fn step_of(run: RunId) -> NewWork {
         let of = super::super::StepOf { run, workflow: "flow".into(), step: Some("one".into()) };
         NewWork::Task(NewTask {
+            terms: None,
             id: TaskId::new(),
             name: "one".into(),
             queue: "default".into(),
@@ -421,7 +435,7 @@ mod tests {
             let NewWork::Task(undo) = step_of(id) else { unreachable!() };
             let work = vec![step_of(id), step_of(RunId::new())];
             let output = Some(b"1".to_vec());
-            Follow { work, output, failure: None, undo: Some(undo), arrival: arrival(false) }
+            Follow { work, output, undo: Some(undo), arrival: arrival(false), ..Follow::default() }
         };
         let kept = |next: Follow| {
             (

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::id::{RunId, TaskId, WorkId};
 use crate::schedule::Timestamp;
+use crate::store::Rate;
 
 /// A task to add.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub struct NewTask {
     pub visits: Option<u32>,
     /// Names that its step had, under which signals, visits and arrivals may be kept.
     pub was: &'static [&'static str],
+    /// What most tasks do not have.
+    pub terms: Option<Box<Terms>>,
 }
 
 impl NewTask {
@@ -47,6 +50,54 @@ impl NewTask {
         let today = self.of.as_ref().and_then(|of| of.step.as_deref());
         today.into_iter().chain(self.was.iter().copied())
     }
+}
+
+/// What most tasks do not have, apart so that those stay small.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// What happens when its key is taken.
+    pub on_key: OnKey,
+    /// The longest that it may take in all, from when it is first due.
+    pub deadline: Option<Duration>,
+    /// How many tasks that share this limit may start in a time.
+    pub rate: Option<RateLimit>,
+    /// How many tasks that share this limit may run at once.
+    pub slots: Option<SlotLimit>,
+    /// What its dispatch said of how it runs, as JSON; a worker reads it.
+    pub own: Option<Vec<u8>>,
+}
+
+/// What happens when a key is taken by work of the same name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OnKey {
+    /// That work is given back, with its result if it has ended.
+    #[default]
+    Return,
+    /// That work gets this payload, priority and time if it has not started yet; otherwise it is given back.
+    Replace,
+    /// The dispatch is an error. Of what follows a task, nothing is added.
+    Refuse,
+    /// That work is given back for so long after it was added; after that, this is new work, which has the key.
+    Renew(Duration),
+}
+
+/// So many tasks of the same bucket may start in a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Which tasks share it.
+    pub bucket: String,
+    /// How many.
+    pub rate: Rate,
+}
+
+/// So many tasks of the same bucket may run at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlotLimit {
+    /// Which tasks share it.
+    pub bucket: String,
+    /// How many; at least one.
+    pub most: u32,
 }
 
 /// What a task waits for.
@@ -63,6 +114,8 @@ pub enum Wait {
     Run,
     /// Its run is held.
     Pause,
+    /// A slot of its [`SlotLimit`]: as many tasks of the bucket run as may.
+    Slot,
 }
 
 impl Wait {
@@ -74,6 +127,7 @@ impl Wait {
             Self::Undo => "undo",
             Self::Run => "run",
             Self::Pause => "pause",
+            Self::Slot => "slot",
         }
     }
 }
@@ -139,6 +193,8 @@ pub struct NewRun {
     pub output: Option<Vec<u8>>,
     /// The idempotency key, unique among runs of the workflow.
     pub key: Option<String>,
+    /// What happens when it is taken.
+    pub on_key: OnKey,
     /// What it belongs to, for its users.
     pub correlation: Option<String>,
     /// The task that it follows, or that dispatched it.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use crate::id::WorkerId;
-use crate::store::{Claim, Claimed, Finished, ParkReason, Settled, StoreError};
+use crate::store::{Claim, Claimed, Finished, ParkReason, QueueRules, Settled, StoreError};
 
 /// What a worker says of itself.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct WorkerInfo {
     pub lease: Duration,
     /// What it can run.
     pub knows: Known,
+    /// The rules that it declares for queues; they hold from now on, for all workers.
+    pub queues: Vec<(String, QueueRules)>,
 }
 
 /// What a worker can run.
@@ -62,6 +64,9 @@ pub enum Delivery {
         /// Why.
         error: StoreError,
     },
+    /// What these attempts were to write failed, each for this reason, and nothing of it is written: they still run, and
+    /// must be ended another way. The others of the `settle` are answered as ever.
+    Refused(Vec<(Claim, String)>),
     /// These running tasks are to stop.
     Cancel(Vec<Claim>),
 }

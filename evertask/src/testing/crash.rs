@@ -1,10 +1,11 @@
-//! Named crash points: the places before and after each kind of commit, where a test lets the process die.
+//! Named crash points: the places before and after each kind of commit, where a test lets the process die, or stop.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Every crash point that there is.
 pub const CRASH_POINTS: &[&str] = &[
@@ -51,27 +52,54 @@ pub const CRASH_POINTS: &[&str] = &[
 /// The environment variable that says where to die: `name`, or `name:n` for the n-th time there.
 const CRASH_AT: &str = "EVERTASK_CRASH_AT";
 
+/// The same, to stop there until somebody sends SIGCONT.
+const STOP_AT: &str = "EVERTASK_STOP_AT";
+
 /// The environment variable that names a file: each point that is passed becomes a line of it.
 const CRASH_LOG: &str = "EVERTASK_CRASH_LOG";
 
-/// Where this process is to die, and at which visit.
+/// Where this process is to die or to stop, and at which visit.
 struct Crash {
     name: String,
     visit: u64,
     visits: AtomicU64,
 }
 
-/// Ends the process without any farewell, if the environment asks for it here.
+impl Crash {
+    fn wished_by(variable: &str) -> Option<Self> {
+        std::env::var(variable).ok().map(|wish| parse(&wish))
+    }
+
+    fn is_now(&self, name: &str) -> bool {
+        self.name == name && self.visits.fetch_add(1, Ordering::Relaxed) + 1 == self.visit
+    }
+}
+
+/// Ends the process without any farewell, or stops it, if the environment asks for it here.
 pub(crate) fn crash_point(name: &str) {
     static CRASH: OnceLock<Option<Crash>> = OnceLock::new();
+    static STOP: OnceLock<Option<Crash>> = OnceLock::new();
     record(name);
-    let crash = CRASH.get_or_init(|| std::env::var(CRASH_AT).ok().map(|wish| parse(&wish)));
-    if let Some(crash) = crash
-        && crash.name == name
-        && crash.visits.fetch_add(1, Ordering::Relaxed) + 1 == crash.visit
-    {
+    if CRASH.get_or_init(|| Crash::wished_by(CRASH_AT)).as_ref().is_some_and(|crash| crash.is_now(name)) {
         std::process::abort();
     }
+    if STOP.get_or_init(|| Crash::wished_by(STOP_AT)).as_ref().is_some_and(|stop| stop.is_now(name)) {
+        stop();
+    }
+}
+
+/// The longest that a signal may take to reach every thread.
+const SIGNAL: Duration = Duration::from_secs(2);
+
+/// Every thread of the process stands still until it gets SIGCONT.
+fn stop() {
+    let stopped = std::process::Command::new("kill").arg("-STOP").arg(std::process::id().to_string()).status();
+    if !stopped.is_ok_and(|status| status.success()) {
+        // A test that waits for it would wait in vain.
+        std::process::abort();
+    }
+    // Another thread may be the one that is told first: this one does nothing until it is, too.
+    std::thread::sleep(SIGNAL);
 }
 
 /// Writes down that a point is passed, if the environment asks for it.

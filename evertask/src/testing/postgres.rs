@@ -143,9 +143,24 @@ impl Server {
         self.control(&["-m", mode, "stop"])
     }
 
+    /// Its folder: its socket is there, and its data below.
+    pub fn folder(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What it has written down.
+    pub fn log(&self) -> io::Result<String> {
+        fs::read_to_string(self.dir.join("data/log"))
+    }
+
     /// Starts it again.
     pub fn start_again(&self) -> io::Result<()> {
-        let options = options(&self.dir, "");
+        self.start_again_with("")
+    }
+
+    /// Starts it again, with more options: `-c ssl=on`, say.
+    pub fn start_again_with(&self, more: &str) -> io::Result<()> {
+        let options = options(&self.dir, more);
         let log = self.dir.join("data/log");
         self.control(&["-l", &log.display().to_string(), "-w", "-t", "60", "-o", &options, "start"])
     }

@@ -1,21 +1,16 @@
 //! Attempts that run no handler: a step that waited for a signal or for a run, and the end of a run.
 //! What they waited for is the payload; the arms decide what follows.
 
-use std::future::Future;
-use std::pin::Pin;
-
-use super::attempt::{Attempt, decode, failed, finished, undecodable, unroutable};
+use super::attempt::{Attempt, Attempting, decode, failed, finished, undecodable, unroutable};
 use super::contain::caught;
 use super::prepare::prepare;
 use crate::failure::{Cause, FailureReport};
 use crate::id::{RunId, WorkId};
 use crate::payload::{CodecError, Payload};
-use crate::store::{Finished, Follow, Got, RunState, Verdict};
+use crate::store::{Follow, Got, RunState, Verdict};
 use crate::task::Work;
 use crate::workflow::end::EndPayload;
 use crate::workflow::{Awaited, Ended, Fault, Next, Route, RouteError, Signal, Stored};
-
-type Attempting = Pin<Box<dyn Future<Output = Finished> + Send>>;
 
 /// The runner of a step that waits for the value of `S` from outside, with the arms `R`.
 pub(crate) fn signal_runner<S: Awaited, R: Route<Signal<S>>>(attempt: Attempt) -> Attempting {
@@ -40,7 +35,7 @@ fn without_handler(mut attempt: Attempt, name: &'static str, verdict: fn(&Attemp
                 .unwrap_or_else(|message| failed(&attempt, name, &Cause::<FailureReport>::Panicked(message))),
             Err(verdict) => verdict,
         };
-        finished(&attempt.cx, verdict)
+        finished(&attempt.cx, verdict).into()
     })
 }
 

@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::contain::{Catching, caught};
+use super::manner::Manner;
 use super::prepare::prepare;
+use crate::advice::RetryAdvice;
 use crate::context::{Context, Stop};
 use crate::failure::{Cause, FailureReport};
 use crate::payload::{CodecError, Payload};
 use crate::registry::StepEntry;
-use crate::store::{Claimed, Earlier, Finished, Follow, ParkReason, Store, Verdict};
-use crate::task::{Handler, Task, TaskOptions, Work};
+use crate::store::{Claim, Claimed, Earlier, Finished, Follow, Notes, OnCommit, ParkReason, Store, TaskState, Verdict};
+use crate::task::{Handler, Task, Work};
 use crate::workflow::{Ended, Fault, Next, Route, RouteError, Stored};
 
 /// The longest that a hook may take: it is a side note.
@@ -28,7 +30,7 @@ pub(crate) struct Attempt {
     pub(crate) store: Arc<dyn Store>,
     /// What the run had before, as far as the step's arms name it.
     pub(crate) earlier: Option<Earlier>,
-    pub(crate) options: TaskOptions,
+    pub(crate) manner: Manner,
     pub(crate) max_crashes: u32,
     pub(crate) grace: Duration,
 }
@@ -39,21 +41,61 @@ impl Attempt {
         let run = self.claimed.of.as_ref().map(|of| of.run);
         Next::new(self.cx.id(), self.cx.correlation_id(), run, self.workflow)
     }
+
+    /// The pause before the next attempt, if there is one.
+    fn again(&self, failures: u32, advice: RetryAdvice) -> Option<Duration> {
+        self.manner.again(failures, self.cx.id(), advice, self.cx.now())
+    }
 }
 
 /// How an attempt runs: the generic code below, for one task and its arms.
-pub(crate) type Runner = fn(Attempt) -> Pin<Box<dyn Future<Output = Finished> + Send>>;
+pub(crate) type Runner = fn(Attempt) -> Attempting;
+
+/// An attempt that runs.
+pub(crate) type Attempting = Pin<Box<dyn Future<Output = Over> + Send>>;
+
+/// An attempt whose handler has ended.
+pub(crate) struct Over {
+    pub(crate) finished: Finished,
+    /// How it ends if what was to commit with it is refused, for this reason.
+    pub(crate) otherwise: Option<Otherwise>,
+}
+
+/// Ends an attempt another way.
+pub(crate) type Otherwise = Box<dyn FnOnce(String) -> Attempting + Send>;
+
+impl From<Finished> for Over {
+    fn from(finished: Finished) -> Self {
+        Self { finished, otherwise: None }
+    }
+}
 
 /// The runner of the task `T` with the arms `R`.
-pub(crate) fn attempt_runner<T: Task, R: Route<T>>(
-    mut attempt: Attempt,
-) -> Pin<Box<dyn Future<Output = Finished> + Send>> {
+pub(crate) fn attempt_runner<T: Task, R: Route<T>>(mut attempt: Attempt) -> Attempting {
     Box::pin(async move {
-        let verdict = match prepare(&mut attempt).await {
-            Ok(()) => verdict_of::<T, R>(&attempt).await,
-            Err(verdict) => verdict,
-        };
-        finished(&attempt.cx, verdict)
+        if let Err(verdict) = prepare(&mut attempt).await {
+            return finished(&attempt.cx, verdict).into();
+        }
+        let attempt = Arc::new(attempt);
+        #[cfg(feature = "postgres")]
+        if attempt.store.as_any().is::<crate::store::PostgresStore>() {
+            super::complete::let_complete::<T, R>(&attempt);
+        }
+        let verdict = verdict_of::<T, R>(&attempt).await;
+        let can_be_refused =
+            matches!(&verdict, Verdict::Succeeded { next, .. } if next.on_commit != OnCommit::default());
+        let finished = finished(&attempt.cx, verdict);
+        let otherwise =
+            can_be_refused.then(|| Box::new(move |reason| not_committed::<T, R>(attempt, reason)) as Otherwise);
+        Over { finished, otherwise }
+    })
+}
+
+/// What was to commit with the success of this attempt could not be written: it has failed.
+fn not_committed<T: Task, R: Route<T>>(attempt: Arc<Attempt>, reason: String) -> Attempting {
+    Box::pin(async move {
+        let verdict = ended_without_success::<T, R>(&attempt, Cause::NotCommitted(reason)).await;
+        finished(&attempt.cx, verdict).into()
     })
 }
 
@@ -67,11 +109,19 @@ pub(crate) fn escaped(cx: &Context, message: String) -> Finished {
     Finished { claim: cx.claim(), verdict: failed_for_good(report), notes: cx.take_notes() }
 }
 
+/// What an attempt comes to whose result the store refuses.
+pub(super) fn refused(claim: Claim, name: &str, message: String, attempts: u32) -> Finished {
+    let report = FailureReport::new(name, claim.id.uuid(), crate::FailureKind::Error, message, attempts);
+    Finished { claim, verdict: failed_for_good(report), notes: Notes::default() }
+}
+
 async fn verdict_of<T: Task, R: Route<T>>(attempt: &Attempt) -> Verdict {
     let cause = if attempt.claimed.cancelled {
         Cause::Cancelled
     } else if attempt.claimed.crashes >= attempt.max_crashes {
         Cause::Crashed(attempt.claimed.crashes)
+    } else if attempt.manner.is_late(attempt.cx.now()) {
+        Cause::DeadlinePassed
     } else {
         let payload = match decode::<T>(&attempt.claimed.payload) {
             Ok(payload) => payload,
@@ -107,7 +157,7 @@ async fn drive<T: Task>(attempt: &Attempt, payload: T) -> Driven<T::Output, T::E
         biased;
         result = &mut handler => returned(cx, result),
         delay = cx.until_snoozed() => Driven::Snoozed(delay),
-        limit = too_late(cx, attempt.options.timeout) => {
+        limit = too_late(cx, attempt.manner.limit(cx.now())) => {
             cx.tell(Stop::TimedOut);
             // Whatever it returns now comes too late.
             tokio::select! {
@@ -115,7 +165,7 @@ async fn drive<T: Task>(attempt: &Attempt, payload: T) -> Driven<T::Output, T::E
                 () = tokio::time::sleep(attempt.grace) => {}
                 _ = cx.stopped(|stop| stop == Stop::Aborted) => {}
             }
-            Driven::Done(Err(Cause::TimedOut(limit)))
+            Driven::Done(Err(attempt.manner.too_slow(limit)))
         }
         stop = told_to_end(cx, attempt.grace) => match stop {
             Stop::Cancelled => Driven::Done(Err(Cause::Cancelled)),
@@ -176,6 +226,7 @@ async fn succeeded<T: Task, R: Route<T>>(attempt: &Attempt, output: <T as Handle
         output.encode(&mut stored)?;
         let mut follow = route::<T, R>(attempt, Ended::Ok(output))?;
         follow.work.append(&mut attempt.cx.take_dispatched());
+        follow.on_commit = attempt.cx.take_effects();
         Ok::<_, RouteError>(Verdict::Succeeded { output: stored, next: follow })
     });
     match routed {
@@ -186,11 +237,15 @@ async fn succeeded<T: Task, R: Route<T>>(attempt: &Attempt, output: <T as Handle
 }
 
 async fn ended_without_success<T: Task, R: Route<T>>(attempt: &Attempt, cause: Cause<T::Error>) -> Verdict {
+    if is_complete(attempt).await {
+        // Its answer was lost, or what came after that went wrong. This is refused, as whatever else would be.
+        return Verdict::Interrupted;
+    }
     let attempts = attempt.claimed.failures.saturating_add(1);
     let retry = match &cause {
-        Cause::Cancelled | Cause::Crashed(_) => None,
-        Cause::Error(error) if !is_retryable::<T>(attempt, error) => None,
-        _ => attempt.options.retry.after(attempts, attempt.cx.id()),
+        Cause::Cancelled | Cause::Crashed(_) | Cause::DeadlinePassed => None,
+        Cause::Error(error) => attempt.again(attempts, advice::<T>(attempt, error)),
+        _ => attempt.again(attempts, RetryAdvice::Usual),
     };
     if let Some(delay) = retry {
         if T::HOOKS {
@@ -228,15 +283,25 @@ async fn ended_without_success<T: Task, R: Route<T>>(attempt: &Attempt, cause: C
     }
 }
 
-/// What `retry_if` says; one that panics says no.
-fn is_retryable<T: Task>(attempt: &Attempt, error: &T::Error) -> bool {
-    caught(|| T::is_retryable(error)).unwrap_or_else(|message| {
-        attempt.cx.log(format!("its `retry_if` panicked: {message}"));
-        false
+/// Whether the handler's own transaction has ended the task. Where the store can't say, the fence will.
+async fn is_complete(attempt: &Attempt) -> bool {
+    let claim = attempt.cx.claim();
+    attempt.cx.has_completed()
+        && matches!(
+            attempt.store.task(claim.id).await,
+            Ok(Some(task)) if task.state == TaskState::Succeeded && task.fence == claim.fence
+        )
+}
+
+/// What `retry_if`, or the error, says; one that panics says no.
+fn advice<T: Task>(attempt: &Attempt, error: &T::Error) -> RetryAdvice {
+    caught(|| T::retry_advice(error)).unwrap_or_else(|message| {
+        attempt.cx.log(format!("its retry advice panicked: {message}"));
+        RetryAdvice::Never
     })
 }
 
-fn route<T: Task, R: Route<T>>(attempt: &Attempt, ended: Ended<T>) -> Result<Follow, RouteError> {
+pub(super) fn route<T: Task, R: Route<T>>(attempt: &Attempt, ended: Ended<T>) -> Result<Follow, RouteError> {
     let stored = Stored { payload: &attempt.claimed.payload, earlier: attempt.earlier.as_ref() };
     let mut next = attempt.next();
     R::route(ended, stored, &mut next)?;
@@ -247,7 +312,7 @@ fn route<T: Task, R: Route<T>>(attempt: &Attempt, ended: Ended<T>) -> Result<Fol
 pub(super) fn failed<E: std::fmt::Display>(attempt: &Attempt, name: &str, cause: &Cause<E>) -> Verdict {
     let attempts = attempt.claimed.failures.saturating_add(1);
     let report = report(attempt, name, cause, attempts);
-    match attempt.options.retry.after(attempts, attempt.cx.id()) {
+    match attempt.again(attempts, RetryAdvice::Usual) {
         Some(delay) => Verdict::Retry { report, delay },
         None => failed_for_good(report),
     }
@@ -304,9 +369,9 @@ async fn hook(cx: &Context, name: &str, future: impl Future<Output = ()>) {
 }
 
 /// Runs a whole attempt; whatever escapes it is a failure of this task, never of the worker.
-pub(crate) async fn contained(cx: Context, run: Runner, attempt: Attempt) -> Finished {
-    match Catching::new(run(attempt)).await {
-        Ok(finished) => finished,
-        Err(message) => escaped(&cx, message),
+pub(crate) async fn contained(cx: Context, attempt: Attempting) -> Over {
+    match Catching::new(attempt).await {
+        Ok(over) => over,
+        Err(message) => escaped(&cx, message).into(),
     }
 }

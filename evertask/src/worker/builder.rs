@@ -9,50 +9,16 @@ use tokio::sync::mpsc;
 
 use super::Worker;
 use super::heart::Heart;
+use super::queue::Queue;
 use super::run::{Loop, Settings};
 use crate::context::Data;
 use crate::duration::{DurationError, IntoDuration};
 use crate::id::WorkerId;
+use crate::maintenance::{Maintenance, Retention, declared};
 use crate::registry::{Problem, Registry};
 use crate::schedule::Clock;
 use crate::store::{Store, StoreError, WorkerInfo};
 use crate::task::Work;
-
-/// How many tasks of a queue run at once, if nothing is said.
-const DEFAULT_CONCURRENCY: u32 = 16;
-
-/// How a worker runs one queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Queue {
-    concurrency: u32,
-    undeclared: bool,
-}
-
-impl Queue {
-    /// 16 tasks at once.
-    pub const fn new() -> Self {
-        Self { concurrency: DEFAULT_CONCURRENCY, undeclared: false }
-    }
-
-    /// So many tasks at once, at least one.
-    #[must_use]
-    pub const fn concurrency(self, tasks: u32) -> Self {
-        Self { concurrency: if tasks == 0 { 1 } else { tasks }, ..self }
-    }
-
-    /// No task is declared for this queue: work comes to it by `.queue(..)` at its dispatch. Without this
-    /// word, a queue that no task names is taken for a slip, and the worker does not start.
-    #[must_use]
-    pub const fn undeclared(self) -> Self {
-        Self { undeclared: true, ..self }
-    }
-}
-
-impl Default for Queue {
-    fn default() -> Self {
-        Self::new()
-    }
-}
 
 /// A worker to be. [`Dispatcher::worker`](crate::Dispatcher::worker) makes one.
 #[must_use = "a worker runs when it is started"]
@@ -66,6 +32,7 @@ pub struct WorkerBuilder {
     settings: Settings,
     deadline: Duration,
     lease: Duration,
+    retention: Retention,
     mistakes: Vec<DurationError>,
 }
 
@@ -81,6 +48,7 @@ impl WorkerBuilder {
             settings: Settings { max_payload, ..Settings::default() },
             deadline: Duration::from_secs(30),
             lease: Duration::from_secs(30),
+            retention: Retention::new(),
             mistakes: Vec::new(),
         }
     }
@@ -139,8 +107,9 @@ impl WorkerBuilder {
         self
     }
 
-    /// How long this worker's claims outlive its last sign of life, of which it gives three in that time.
-    /// 30 s if not said; a short one finds a dead worker soon, and takes a paused one for dead.
+    /// How long this worker's claims outlive its last sign of life, of which it gives six in that time.
+    /// 30 s if not said; a short one finds a dead worker soon, and takes a paused one for dead. A worker whose sign of
+    /// life is not taken stops what it runs a sixth of this before the end.
     pub fn lease(mut self, lease: impl IntoDuration) -> Self {
         match lease.into_duration() {
             Ok(lease) => self.lease = lease.max(Duration::from_millis(10)),
@@ -162,12 +131,23 @@ impl WorkerBuilder {
         self
     }
 
+    /// How long work is kept after its end: for ever, if not said. One worker of a store that says it is enough; where
+    /// several do, the shortest time counts.
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.mistakes.extend(retention.mistakes());
+        self.retention = retention;
+        self
+    }
+
     /// Checks everything at once, and starts. It must be called within a Tokio runtime, on which the tasks run.
     pub async fn start(self) -> Result<Worker, StartError> {
         let named: Vec<_> =
-            self.queues.iter().filter(|(_, queue)| !queue.undeclared).map(|(name, _)| name.as_str()).collect();
+            self.queues.iter().filter(|(_, queue)| !queue.is_undeclared()).map(|(name, _)| name.as_str()).collect();
         let mut problems = self.registry.problems(&self.data, &named);
         problems.extend(self.mistakes.into_iter().map(Problem::Setting));
+        problems.extend(self.queues.iter().flat_map(|(name, queue)| queue.problems(name)));
+        let (declared, mistaken) = declared::declared(&self.registry);
+        problems.extend(mistaken);
         if !problems.is_empty() {
             return Err(StartError::Refused(problems));
         }
@@ -178,6 +158,7 @@ impl WorkerBuilder {
             }
         }
         let info = WorkerInfo {
+            queues: queues.iter().filter_map(|(name, queue)| Some((name.clone(), queue.rules()?))).collect(),
             id: WorkerId::new(),
             place: format!("process {}", std::process::id()),
             lease: self.lease,
@@ -190,13 +171,30 @@ impl WorkerBuilder {
             queues = queues.len(),
             "the worker starts"
         );
+        declared::keep(&*self.store, &*self.clock, &self.registry, declared).await?;
         let (inbox, deliveries) = mpsc::unbounded_channel();
         self.store.attach(info.clone(), inbox.clone()).await?;
         let (commands, orders) = mpsc::unbounded_channel();
         let heart = Heart::start(self.store.clone(), &info, commands.clone()).map_err(StartError::Thread)?;
-        let slots = queues.into_iter().map(|(name, queue)| (name, queue.concurrency)).collect();
-        let work =
-            Loop::new(self.store, self.clock, self.registry, self.data, self.settings, info, slots, heart, inbox);
+        let retries = queues.iter().filter_map(|(name, queue)| Some((name.clone(), queue.retries()?))).collect();
+        let slots = queues.into_iter().map(|(name, queue)| (name, queue.slots())).collect();
+        let (store, clock, registry) = (self.store, self.clock, Arc::new(self.registry));
+        let max_payload = self.settings.max_payload;
+        let maintenance =
+            Maintenance::start(store.clone(), clock.clone(), registry.clone(), self.retention, max_payload);
+        let work = Loop::new(
+            store,
+            clock,
+            registry,
+            self.data,
+            self.settings,
+            info,
+            slots,
+            retries,
+            heart,
+            maintenance,
+            inbox,
+        );
         let health = work.health();
         let running = tokio::spawn(work.run(deliveries, orders));
         Ok(Worker { commands, running: Some(running), deadline: self.deadline, health })

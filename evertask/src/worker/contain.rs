@@ -49,7 +49,7 @@ impl<F> Drop for Catching<F> {
 }
 
 /// What user code gives, or what it panicked with.
-pub(super) fn caught<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn caught<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(run)).map_err(message_of)
 }
 

@@ -1,6 +1,7 @@
 //! A worker's sign of life, on a thread of its own with a runtime of its own, so that handlers that block
 //! every other thread do not cost the worker its claims. The same thread takes over from workers that died.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -39,7 +40,8 @@ impl Heart {
         let (end, ended) = oneshot::channel();
         let (life, lives) = watch::channel(worker.id);
         let beat = worker.lease / BEATS_PER_LEASE;
-        let pulse = Pulse { store, commands, lives, lease: worker.lease, beat, peers: Peers::default() };
+        let (in_contact, was_apart) = (Cell::new(true), Cell::new(false));
+        let pulse = Pulse { store, commands, lives, lease: worker.lease, beat, in_contact, was_apart };
         let thread = thread::Builder::new().name("evertask-heart".into()).spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
@@ -75,55 +77,56 @@ struct Pulse {
     lives: watch::Receiver<WorkerId>,
     lease: Duration,
     beat: Duration,
-    peers: Peers,
+    /// Whether the last sign of life was taken.
+    in_contact: Cell<bool>,
+    /// A sign of life was not taken, since the others were looked at last.
+    was_apart: Cell<bool>,
 }
 
 impl Pulse {
-    async fn run(mut self) {
-        let tick = self.beat.min(LONGEST_TICK);
+    /// Gives signs of life, and looks at the others meanwhile: neither waits for the other.
+    async fn run(self) {
+        tokio::select! {
+            () = self.give_signs() => {}
+            () = self.look_after_others() => {}
+        }
+    }
+
+    async fn give_signs(&self) {
         let (mut contact, mut next_beat) = (Instant::now(), Instant::now() + self.beat);
-        let mut in_contact = true;
         loop {
-            let begun = Instant::now();
-            // Never past the next beat: it would come up to a tick late.
-            tokio::time::sleep(tick.min(next_beat.saturating_duration_since(begun))).await;
-            if begun.elapsed() > tick + self.beat {
-                // This process was frozen: what it knows of the others' lives is old.
-                self.peers.forget();
-            }
-            let mut result = Ok(());
+            // A beat early, so that what runs here has ended before anybody may take it over. However long the
+            // store takes to answer: nobody waits for it beyond this.
+            let fence = contact + self.lease - self.beat;
+            tokio::time::sleep_until(next_beat.min(fence)).await;
             if Instant::now() >= next_beat {
                 let sent = Instant::now();
                 next_beat = sent + self.beat;
-                result = self.give_sign().await;
-                if result.is_ok() {
-                    contact = sent;
-                }
-            }
-            if result.is_ok() {
-                result = self.look_around().await;
-            }
-            match (result, in_contact) {
-                (Ok(()), _) => in_contact = true,
-                (Err(StoreError::Closed), _) => return,
-                (Err(error), was_in_contact) => {
-                    self.peers.forget();
-                    if was_in_contact {
-                        tracing::warn!(%error, "the store does not take the worker's sign of life");
+                let silent = || StoreError::Unavailable { reason: "it does not answer".to_owned() };
+                let taken = tokio::time::timeout_at(fence, self.give_sign()).await;
+                match taken.unwrap_or_else(|_| Err(silent())) {
+                    Ok(()) => {
+                        contact = sent;
+                        self.in_contact.set(true);
                     }
-                    in_contact = false;
+                    Err(StoreError::Closed) => return,
+                    Err(error) => {
+                        self.was_apart.set(true);
+                        if self.in_contact.replace(false) {
+                            tracing::warn!(%error, "the store does not take the worker's sign of life");
+                        }
+                    }
                 }
             }
-            // A beat early, so that what runs here has ended before anybody may take it over.
-            if contact.elapsed() + self.beat > self.lease {
+            if contact.elapsed() + self.beat >= self.lease {
                 self.tell(Command::OutOfContact);
                 contact = Instant::now();
             }
         }
     }
 
-    async fn give_sign(&mut self) -> Result<(), StoreError> {
-        let life = *self.lives.borrow_and_update();
+    async fn give_sign(&self) -> Result<(), StoreError> {
+        let life = *self.lives.borrow();
         match self.store.beat(life).await? {
             Beat::Alive(cancelled) if cancelled.is_empty() => {}
             Beat::Alive(cancelled) => self.tell(Command::Cancel(cancelled)),
@@ -132,11 +135,41 @@ impl Pulse {
         Ok(())
     }
 
-    async fn look_around(&mut self) -> Result<(), StoreError> {
+    async fn look_after_others(&self) {
+        let tick = self.beat.min(LONGEST_TICK);
+        let (mut peers, mut looks) = (Peers::default(), true);
+        loop {
+            let begun = Instant::now();
+            tokio::time::sleep(tick).await;
+            if begun.elapsed() > tick + self.beat {
+                // This process was frozen: what it knows of the others' lives is old.
+                peers.forget();
+            }
+            if !self.in_contact.get() {
+                continue;
+            }
+            match self.look_around(&mut peers).await {
+                Ok(()) => looks = true,
+                Err(StoreError::Closed) => return,
+                Err(error) => {
+                    peers.forget();
+                    if std::mem::replace(&mut looks, false) && self.in_contact.get() {
+                        tracing::warn!(%error, "the store does not say who lives");
+                    }
+                }
+            }
+        }
+    }
+
+    async fn look_around(&self, peers: &mut Peers) -> Result<(), StoreError> {
         for run in self.store.expire_runs().await? {
             tracing::info!(%run, "a run's time is up");
         }
-        let lapsed = self.peers.lapsed(self.store.workers().await?, *self.lives.borrow(), Instant::now());
+        let listed = self.store.workers().await?;
+        if self.was_apart.take() {
+            peers.forget();
+        }
+        let lapsed = peers.lapsed(listed, *self.lives.borrow(), Instant::now());
         if !lapsed.is_empty() {
             for peer in &lapsed {
                 tracing::warn!(worker = %peer.id, place = peer.place, "a worker gives no sign of life: its tasks run again");
@@ -156,6 +189,7 @@ impl Pulse {
 #[derive(Debug, Default)]
 pub(super) struct Peers {
     seen: HashMap<WorkerId, (i64, Instant)>,
+    looked: Option<Instant>,
 }
 
 impl Peers {
@@ -164,9 +198,15 @@ impl Peers {
         self.seen.clear();
     }
 
-    /// Those that gave no sign for as long as their lease, under unbroken observation.
+    /// Those that gave no sign for as long as their lease, under unbroken observation. Where nobody has looked for
+    /// half of it, because the store was away or slow, it begins anew.
     fn lapsed(&mut self, listed: Vec<Peer>, own: WorkerId, now: Instant) -> Vec<Peer> {
-        self.seen.retain(|id, _| listed.iter().any(|peer| peer.id == *id));
+        let unseen = self.looked.replace(now).map_or(Duration::ZERO, |looked| now.duration_since(looked));
+        // Others may have far shorter leases than this worker, which looks as often as its own demands.
+        let own_lease = listed.iter().find(|peer| peer.id == own).map(|peer| peer.lease);
+        let tick = own_lease.map_or(LONGEST_TICK, |lease| LONGEST_TICK.min(lease / BEATS_PER_LEASE));
+        let is_watched = |peer: &Peer| unseen < (peer.lease / 2).max(tick * 2);
+        self.seen.retain(|id, _| listed.iter().any(|peer| peer.id == *id && is_watched(peer)));
         let mut lapsed = Vec::new();
         for peer in listed.into_iter().filter(|peer| peer.id != own) {
             let (beat, since) = self.seen.entry(peer.id).or_insert((peer.beat, now));
@@ -188,25 +228,56 @@ mod tests {
         Peer { id, place: "process 7".into(), beat, lease: Duration::from_secs(30) }
     }
 
+    /// What the observer sees when it looks each ten seconds, at beats that it finds.
+    fn watch(peers: &mut Peers, start: Instant, seconds: std::ops::Range<u64>, found: &Peer) -> Vec<Peer> {
+        let looks = seconds.step_by(10).map(|second| start + Duration::from_secs(second));
+        looks.flat_map(|now| peers.lapsed(vec![found.clone()], WorkerId::new(), now)).collect()
+    }
+
     #[test]
     fn a_peer_lapses_only_after_a_whole_lease_without_a_beat() {
-        let (own, other, start) = (WorkerId::new(), WorkerId::new(), Instant::now());
+        let (other, start) = (WorkerId::new(), Instant::now());
         let mut peers = Peers::default();
-        let at = |seconds| start + Duration::from_secs(seconds);
-        assert_eq!(peers.lapsed(vec![peer(own, 0), peer(other, 4)], own, at(0)), []);
-        assert_eq!(peers.lapsed(vec![peer(own, 0), peer(other, 4)], own, at(29)), []);
-        assert_eq!(peers.lapsed(vec![peer(own, 0), peer(other, 5)], own, at(31)), []);
-        assert_eq!(peers.lapsed(vec![peer(own, 0), peer(other, 5)], own, at(60)), []);
-        assert_eq!(peers.lapsed(vec![peer(own, 0), peer(other, 5)], own, at(61)), [peer(other, 5)]);
+        assert_eq!(watch(&mut peers, start, 0..30, &peer(other, 4)), []);
+        assert_eq!(watch(&mut peers, start, 30..60, &peer(other, 5)), []);
+        assert_eq!(watch(&mut peers, start, 60..61, &peer(other, 5)), [peer(other, 5)]);
+    }
+
+    #[test]
+    fn a_peer_with_a_short_lease_lapses_too() {
+        let (other, start) = (WorkerId::new(), Instant::now());
+        let brief = Peer { lease: Duration::from_millis(600), ..peer(other, 4) };
+        let mut peers = Peers::default();
+        assert_eq!(peers.lapsed(vec![brief.clone()], WorkerId::new(), start), []);
+        assert_eq!(peers.lapsed(vec![brief.clone()], WorkerId::new(), start + LONGEST_TICK), [brief]);
+    }
+
+    #[test]
+    fn nobody_lapses_by_itself() {
+        let (own, start) = (WorkerId::new(), Instant::now());
+        let mut peers = Peers::default();
+        for second in (0..100).step_by(10) {
+            assert_eq!(peers.lapsed(vec![peer(own, 4)], own, start + Duration::from_secs(second)), []);
+        }
     }
 
     #[test]
     fn after_an_outage_everybody_has_a_whole_lease_again() {
-        let (own, other, start) = (WorkerId::new(), WorkerId::new(), Instant::now());
+        let (other, start) = (WorkerId::new(), Instant::now());
         let mut peers = Peers::default();
-        peers.lapsed(vec![peer(other, 1)], own, start);
+        assert_eq!(watch(&mut peers, start, 0..20, &peer(other, 1)), []);
         peers.forget();
-        assert_eq!(peers.lapsed(vec![peer(other, 1)], own, start + Duration::from_secs(40)), []);
-        assert_eq!(peers.lapsed(vec![peer(other, 1)], own, start + Duration::from_secs(70)), [peer(other, 1)]);
+        assert_eq!(watch(&mut peers, start, 20..50, &peer(other, 1)), []);
+        assert_eq!(watch(&mut peers, start, 50..51, &peer(other, 1)), [peer(other, 1)]);
+    }
+
+    #[test]
+    fn after_an_answer_that_took_long_everybody_has_a_whole_lease_again() {
+        let (other, start) = (WorkerId::new(), Instant::now());
+        let mut peers = Peers::default();
+        assert_eq!(watch(&mut peers, start, 0..20, &peer(other, 1)), []);
+        // The store was away for less than its callers wait, so that nobody has heard of it.
+        assert_eq!(watch(&mut peers, start, 45..75, &peer(other, 1)), []);
+        assert_eq!(watch(&mut peers, start, 75..76, &peer(other, 1)), [peer(other, 1)]);
     }
 }

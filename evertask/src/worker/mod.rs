@@ -4,13 +4,18 @@
 //! [`attempt`] is one task from its payload to its verdict. [`heart`] is the thread that keeps the worker's
 //! claims, takes over those of the dead, and can't be held up by handlers.
 
+mod aftermath;
 mod arms;
 mod attempt;
 mod builder;
+#[cfg(feature = "postgres")]
+mod complete;
 mod contain;
 mod health;
 mod heart;
+mod manner;
 mod prepare;
+mod queue;
 mod run;
 mod signal;
 
@@ -21,8 +26,10 @@ use tokio::task::JoinHandle;
 
 pub(crate) use arms::{end_runner, signal_runner, sub_run_runner};
 pub(crate) use attempt::{Runner, attempt_runner};
-pub use builder::{Queue, StartError, WorkerBuilder};
+pub use builder::{StartError, WorkerBuilder};
+pub(crate) use contain::caught;
 pub use health::Health;
+pub use queue::Queue;
 
 use run::Command;
 

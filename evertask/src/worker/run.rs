@@ -1,4 +1,6 @@
-//! The loop that owns a worker's slots.
+//! The loop that owns a worker's slots. What the store says of its results is for [`answers`].
+
+mod answers;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -9,16 +11,19 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::Shutdown;
-use super::attempt::{Attempt, contained};
+use super::aftermath::Aftermath;
+use super::attempt::{Attempt, Over, contained};
 use super::health::{Health, Leaks};
 use super::heart::Heart;
+use super::manner::Manner;
 use crate::context::{About, Context, Data, Stop};
 use crate::id::WorkerId;
+use crate::maintenance::Maintenance;
 use crate::registry::Registry;
-use crate::schedule::Clock;
-use crate::store::{
-    Claim, Claimed, Delivery, Finished, Inbox, Notes, ParkReason, Settled, Store, StoreError, Verdict, WorkerInfo,
-};
+use crate::room::in_attempt;
+use crate::schedule::{Clock, Retry};
+use crate::store::{Claim, Claimed, Delivery, Finished, Inbox, Notes, ParkReason, Store, Verdict, WorkerInfo};
+use crate::terms::Own;
 
 /// How often progress and log lines of what runs are kept.
 const NOTES_EVERY: Duration = Duration::from_secs(1);
@@ -61,19 +66,29 @@ impl Default for Settings {
 pub(super) struct Loop {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    registry: Registry,
+    registry: Arc<Registry>,
     data: Arc<Data>,
     settings: Settings,
     info: WorkerInfo,
     slots: BTreeMap<Arc<str>, u32>,
+    /// How tasks of a queue are retried that say nothing themselves.
+    retries: BTreeMap<String, Retry>,
     heart: Heart,
+    maintenance: Option<Maintenance>,
     inbox: Inbox,
     running: HashMap<Claim, Running>,
-    attempts: JoinSet<(Finished, Arc<str>)>,
+    /// Those that run in a slot, with its queue; and the ends of those that were refused, without.
+    attempts: JoinSet<(Over, Option<Arc<str>>)>,
+    aftermath: Aftermath,
     leaks: Leaks,
+    /// Whether the store writes what is to commit with tasks.
+    #[cfg(feature = "sqlite")]
+    writes_effects: bool,
     side: JoinSet<()>,
     unsettled: usize,
     held: Vec<Finished>,
+    /// How often the store has refused these results, each by itself.
+    refused: HashMap<Claim, u32>,
     retry: Option<(Instant, Duration)>,
     stopping: Option<Stopping>,
 }
@@ -96,16 +111,20 @@ impl Loop {
     pub(super) fn new(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
-        registry: Registry,
+        registry: Arc<Registry>,
         data: Data,
         settings: Settings,
         info: WorkerInfo,
         slots: BTreeMap<String, u32>,
+        retries: BTreeMap<String, Retry>,
         heart: Heart,
+        maintenance: Maintenance,
         inbox: Inbox,
     ) -> Self {
         let slots = slots.into_iter().map(|(queue, slots)| (queue.into(), slots)).collect();
         Self {
+            #[cfg(feature = "sqlite")]
+            writes_effects: crate::store::writes_effects(&*store),
             store,
             clock,
             registry,
@@ -114,13 +133,17 @@ impl Loop {
             info,
             leaks: Leaks::new(settings.max_leaked, &slots),
             slots,
+            retries,
             heart,
+            maintenance: Some(maintenance),
             inbox,
             running: HashMap::new(),
             attempts: JoinSet::new(),
+            aftermath: Aftermath::default(),
             side: JoinSet::new(),
             unsettled: 0,
             held: Vec::new(),
+            refused: HashMap::new(),
             retry: None,
             stopping: None,
         }
@@ -198,34 +221,10 @@ impl Loop {
     fn deliver(&mut self, delivery: Delivery) {
         match delivery {
             Delivery::Claimed(claimed) => self.start_all(claimed),
-            Delivery::Settled(settled) => {
-                self.unsettled -= settled.len().min(self.unsettled);
-                self.retry = if self.held.is_empty() { None } else { self.retry };
-                for (claim, _) in settled.iter().filter(|(_, settled)| *settled == Settled::Fenced) {
-                    tracing::warn!(id = %claim.id, fence = claim.fence, "a late result was refused: the task is no longer this worker's");
-                }
-            }
+            Delivery::Settled(settled) => self.settled(&settled),
+            Delivery::Refused(refused) => self.end_otherwise(refused),
             Delivery::Unsettled { finished, error } => self.hold(finished, &error),
             Delivery::Cancel(claims) => self.cancel(&claims),
-        }
-    }
-
-    /// Results that the store did not take are held, and offered again while the claims may still be ours.
-    fn hold(&mut self, finished: Vec<Finished>, error: &StoreError) {
-        self.unsettled -= finished.len().min(self.unsettled);
-        if *error == StoreError::Closed {
-            tracing::error!(
-                results = finished.len(),
-                "the store was closed under a worker: these results are lost, and their tasks run again"
-            );
-            return;
-        }
-        if self.held.is_empty() {
-            tracing::warn!(%error, results = finished.len(), "the store does not take results: they are held");
-        }
-        self.held.extend(finished);
-        if self.retry.is_none() {
-            self.retry = Some((Instant::now() + RETRY_PAUSES.0, RETRY_PAUSES.0));
         }
     }
 
@@ -250,10 +249,17 @@ impl Loop {
             Some((queue, _)) => queue.clone(),
             None => claimed.queue.as_str().into(),
         };
+        let parked = |reason, detail, queue| {
+            let verdict = Verdict::Parked { reason, detail };
+            Err((Box::new(Finished { claim: claimed.claim, verdict, notes: Notes::default() }), queue))
+        };
         let Some(found) = self.registry.runner(&claimed.name, claimed.of.as_ref()) else {
             let detail = format!("this program has no task `{}`", claimed.name);
-            let verdict = Verdict::Parked { reason: ParkReason::UnknownTask, detail };
-            return Err((Box::new(Finished { claim: claimed.claim, verdict, notes: Notes::default() }), queue));
+            return parked(ParkReason::UnknownTask, detail, queue);
+        };
+        let own = match Own::decode(claimed.own.as_deref()) {
+            Ok(own) => own,
+            Err(error) => return parked(ParkReason::Undecodable, error.to_string(), queue),
         };
         let about = About {
             claim: claimed.claim,
@@ -262,43 +268,53 @@ impl Loop {
             step: found.step.map(|step| step.name),
             attempt: claimed.failures.saturating_add(1),
             correlation: claimed.correlation.take(),
+            deadline: claimed.deadline,
+            occurrence: own.occurrence,
             max_payload: self.settings.max_payload,
+            #[cfg(feature = "sqlite")]
+            writes_effects: self.writes_effects,
         };
         let cx = Context::new(about, self.data.clone(), self.clock.clone());
         self.running.insert(claimed.claim, Running { cx: cx.clone(), queue: queue.clone() });
+        let manner = Manner::of(&own, &found.options, self.retries.get(&claimed.queue), claimed.deadline);
         let attempt = Attempt {
             cx: cx.clone(),
             claimed,
             workflow: found.workflow,
-            options: found.options,
+            manner,
             step: found.step,
             store: self.store.clone(),
             earlier: None,
             max_crashes: self.settings.max_crashes,
             grace: self.settings.grace,
         };
-        self.attempts.spawn(async move { (contained(cx, found.run, attempt).await, queue) });
+        let attempt = (found.run)(attempt);
+        self.attempts.spawn(in_attempt(async move { (contained(cx, attempt).await, Some(queue)) }));
         Ok(())
     }
 
     /// Takes what has ended, and whatever else has ended meanwhile, to the store in one go.
-    fn collect(&mut self, first: Result<(Finished, Arc<str>), tokio::task::JoinError>) {
+    fn collect(&mut self, first: Result<(Over, Option<Arc<str>>), tokio::task::JoinError>) {
         let (mut finished, mut free) = (Vec::new(), BTreeMap::new());
         let mut next = Some(first);
         while let Some(ended) = next {
             match ended {
-                Ok((ended, queue)) => {
+                Ok((Over { finished: ended, otherwise }, queue)) => {
                     let running = self.running.remove(&ended.claim);
-                    if let Some(stopping) = &mut self.stopping {
+                    if let Some(stopping) = self.stopping.as_mut().filter(|_| queue.is_some()) {
                         match ended.verdict {
                             Verdict::Interrupted => stopping.report.handed_back += 1,
                             _ => stopping.report.drained += 1,
                         }
                     }
                     finished.push(ended);
-                    match running.filter(|running| running.cx.blocks()) {
-                        Some(running) => self.leaks.add(running.cx, queue),
-                        None => *free.entry(queue).or_insert(0) += 1,
+                    if let Some(running) = &running {
+                        self.aftermath.expect(&running.cx, otherwise);
+                    }
+                    match (queue, running.filter(|running| running.cx.blocks())) {
+                        (Some(queue), Some(running)) => self.leaks.add(running.cx, queue),
+                        (Some(queue), None) => *free.entry(queue).or_insert(0) += 1,
+                        (None, _) => {}
                     }
                 }
                 Err(error) => tracing::error!(%error, "an attempt ended outside of its containment"),
@@ -364,6 +380,9 @@ impl Loop {
         if self.stopping.is_some() {
             return;
         }
+        if let Some(maintenance) = self.maintenance.take() {
+            maintenance.stop().await;
+        }
         if let Err(error) = self.store.detach(self.info.id).await {
             tracing::warn!(%error, "the store was not told that the worker stops");
         }
@@ -380,6 +399,10 @@ impl Loop {
 
     fn keep_notes(&mut self) {
         for (claim, running) in &self.running {
+            if running.cx.has_completed() {
+                // Its row is its handler's until that commits.
+                continue;
+            }
             let notes = running.cx.take_notes();
             if !notes.is_empty() {
                 let (reply, id) = (self.store.note(*claim, notes), claim.id);

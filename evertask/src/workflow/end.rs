@@ -50,6 +50,7 @@ pub(crate) fn end_payload(ending: &Ending<'_>) -> Vec<u8> {
 /// The task that follows the run.
 pub(crate) fn end_task(ending: &Ending<'_>) -> NewTask {
     NewTask {
+        terms: None,
         id: derive(ending.run.uuid(), "end", 0).into(),
         name: ending.workflow.to_owned().into(),
         queue: crate::DEFAULT_QUEUE.into(),

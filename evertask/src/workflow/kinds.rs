@@ -1,6 +1,8 @@
 //! What a step is: a task, a workflow or a signal. A macro can't tell by the name, so each type says it, as its
 //! [`Step::Kind`]. What both can do is [`Kind`], what a task alone can do is [`TaskKind`].
 
+use std::marker::PhantomData;
+
 use crate::__private::Step;
 use crate::registry::{Does, JoinEntry, StepEntry};
 use crate::task::{Accepts, Task, Workflow};
@@ -8,9 +10,17 @@ use crate::worker::{Runner, attempt_runner, signal_runner, sub_run_runner};
 use crate::workflow::Awaited;
 use crate::workflow::{Next, NextEdge, Route, RouteError, Signal};
 
-/// The kind of a task.
+/// The kind of a task, and whether its limits need its payload.
 #[derive(Debug)]
-pub enum OfTask {}
+pub struct OfTask<L = Unkeyed>(PhantomData<L>);
+
+/// No limit of the task has a key.
+#[derive(Debug)]
+pub enum Unkeyed {}
+
+/// A limit of the task has a key, which is made of its payload.
+#[derive(Debug)]
+pub enum Keyed {}
 
 /// The kind of a workflow.
 #[derive(Debug)]
@@ -26,7 +36,7 @@ pub trait Kind<W> {
     fn follow(next: &mut Next<'_>, step: &'static StepEntry, payload: W, edge: NextEdge) -> Result<(), RouteError>;
 }
 
-impl<T: Task> Kind<T> for OfTask {
+impl<T: Task, L> Kind<T> for OfTask<L> {
     fn follow(next: &mut Next<'_>, step: &'static StepEntry, payload: T, edge: NextEdge) -> Result<(), RouteError> {
         next.step(step, &payload, edge)
     }
@@ -52,7 +62,7 @@ pub struct Running {
     pub(crate) run: Runner,
 }
 
-impl<T: Task, R: Route<T>> RunBy<T, R> for OfTask {
+impl<T: Task, L, R: Route<T>> RunBy<T, R> for OfTask<L> {
     const DOES: Running = Running { does: Does::Task(T::entry), run: attempt_runner::<T, R> };
 }
 
@@ -85,7 +95,7 @@ pub trait TaskKind<W> {
 }
 
 #[diagnostic::do_not_recommend]
-impl<T: Task> TaskKind<T> for OfTask {
+impl<T: Task, L> TaskKind<T> for OfTask<L> {
     fn each(
         next: &mut Next<'_>,
         step: &'static StepEntry,
@@ -100,6 +110,23 @@ impl<T: Task> TaskKind<T> for OfTask {
         next.undo(step, payload)
     }
 }
+
+/// What may follow a join. Its payload is made when it is claimed, and its limits are looked at before that.
+#[diagnostic::on_unimplemented(
+    message = "`{W}` can't follow a join, because a limit of it has a key",
+    label = "the key is in its payload, which is not made yet when its limit is looked at",
+    note = "let another task follow the join, and lead from there to `{W}`"
+)]
+pub trait AfterJoin<W> {}
+
+#[diagnostic::do_not_recommend]
+impl<W> AfterJoin<W> for OfTask {}
+
+// That these are no tasks is an error of its own.
+#[diagnostic::do_not_recommend]
+impl<W> AfterJoin<W> for OfWorkflow {}
+#[diagnostic::do_not_recommend]
+impl<W> AfterJoin<W> for OfSignal {}
 
 /// A step of the block follows.
 pub fn follow<W: Step<Kind: Kind<W>>>(

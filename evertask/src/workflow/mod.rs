@@ -13,7 +13,9 @@ pub(crate) mod route;
 mod signal;
 
 pub use graph::{Edge, EdgeEnd, EdgeKind, Graph, GraphStep, RunProgress, StepProgress, StepState};
-pub use kinds::{Kind, OfSignal, OfTask, OfWorkflow, RunBy, Running, TaskKind, each, follow, undo};
+pub use kinds::{
+    AfterJoin, Keyed, Kind, OfSignal, OfTask, OfWorkflow, RunBy, Running, TaskKind, Unkeyed, each, follow, undo,
+};
 pub use members::{EachOf, Joins, Member, Members, One, Settled};
 pub use next::{Draft, Edge as NextEdge, Next, pause};
 pub use route::{Ended, Fault, Route, RouteError, Stored};

@@ -6,10 +6,12 @@ use std::time::Duration;
 use crate::duration::IntoDuration;
 use crate::failure::{FailureKind, FailureReport};
 use crate::id::{RunId, TaskId, derive};
+use crate::limits::LimitKeys;
 use crate::payload::{CodecError, Payload};
 use crate::registry::{JoinEntry, StepEntry, WorkflowEntry};
 use crate::store::{Arrival, Follow, Member, NewEach, NewRun, NewTask, NewWork, StepOf, Wait};
 use crate::task::{Task, Work, Workflow};
+use crate::terms::{DraftTerms, declared, terms};
 use crate::workflow::RouteError;
 
 /// What follows a task: filled by its route, committed with its end.
@@ -185,6 +187,7 @@ pub struct Draft {
     pub(crate) queue: Option<String>,
     pub(crate) key: Option<String>,
     pub(crate) correlation: Option<String>,
+    pub(crate) terms: Option<Box<DraftTerms>>,
 }
 
 impl Draft {
@@ -194,6 +197,7 @@ impl Draft {
         payload.encode(&mut stored)?;
         let entry = T::entry();
         Ok(NewTask {
+            terms: terms(&entry.options, <T as Task>::NAME, &payload.limit_keys(), self.terms)?,
             id: self.id.into(),
             name: Cow::Borrowed(<T as Task>::NAME),
             queue: self.queue.map_or(Cow::Borrowed(entry.options.queue), Cow::Owned),
@@ -213,9 +217,12 @@ impl Draft {
     }
 
     /// The task of a step that has no payload yet: a signal, a run, or what follows a join.
+    ///
+    /// It has no limit with a key, which would be in the payload: see [`AfterJoin`](crate::workflow::AfterJoin).
     pub(crate) fn bare(self, step: &'static StepEntry, of: Option<StepOf>) -> NewTask {
         let options = step.options();
         NewTask {
+            terms: declared(&options, step.does_name(), &LimitKeys::default()),
             id: self.id.into(),
             name: step.does_name().into(),
             queue: options.queue.into(),
@@ -245,19 +252,22 @@ impl Draft {
         let id = RunId::from(self.id);
         let of = StepOf { run: id, workflow: entry.name.into(), step: step.map(|step| step.name.into()) };
         let edge = step.map_or(<T as Task>::NAME, |step| step.name);
-        let draft = Self { id: derive(self.id, edge, 0), key: None, parent: None, ..self.clone() };
+        let terms = self.terms.as_ref().map(|terms| Box::new(terms.of_first_step()));
+        let draft = Self { id: derive(self.id, edge, 0), key: None, parent: None, terms, ..self.clone() };
+        let said = self.terms.unwrap_or_default();
         let mut first = draft.task(first, Some(of))?;
         if let Some(step) = step {
             (first.cancel_routed, first.was) = (step.on_cancel, step.was);
         }
         Ok(NewRun {
+            on_key: said.on_key,
             id,
             workflow: entry.name.into(),
             version: entry.version,
             key: self.key,
             correlation: self.correlation,
             parent: self.parent,
-            timeout: entry.timeout,
+            timeout: said.of_run().or(entry.timeout),
             end_routed: entry.end.is_some(),
             output: entry.output.of(&input),
             input,

@@ -2,7 +2,6 @@
 //! only when nothing else is left.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use evertask::registry::Registry;
@@ -31,32 +30,40 @@ pub(crate) struct Record {
     pub(crate) wrong: Vec<String>,
 }
 
+/// Where a store is.
+pub(crate) enum Site {
+    Memory,
+    File(tempfile::TempDir),
+    #[cfg(all(feature = "postgres", unix))]
+    Schema(evertask::testing::postgres::Schema),
+}
+
 /// A store, and how it is opened again.
 struct Ground {
     clock: ManualClock,
-    file: Option<PathBuf>,
+    site: Site,
     store: Arc<dyn Store>,
     /// The signals that were given: each once.
     given: Mutex<HashSet<(RunId, usize)>>,
 }
 
 impl Ground {
-    async fn new(file: Option<PathBuf>) -> Result<Self, StoreError> {
+    async fn new(site: Site) -> Result<Self, StoreError> {
         let clock = ManualClock::new();
-        let store = open(&clock, file.as_ref()).await?;
-        Ok(Self { clock, file, store, given: Mutex::default() })
+        let store = open(&clock, &site).await?;
+        Ok(Self { clock, site, store, given: Mutex::default() })
     }
 
-    /// Closes the file, and opens it again as the only process there is. Memory goes on as it is.
+    /// Closes the store, and opens it again as the only process there is. Memory goes on as it is.
     async fn reopen(self) -> Result<Self, StoreError> {
-        let Self { clock, file, store, given } = self;
-        if file.is_none() {
-            return Ok(Self { clock, file, store, given });
+        let Self { clock, site, store, given } = self;
+        if let Site::Memory = site {
+            return Ok(Self { clock, site, store, given });
         }
         store.close().await?;
         drop(store);
-        let store = open(&clock, file.as_ref()).await?;
-        Ok(Self { clock, file, store, given })
+        let store = open(&clock, &site).await?;
+        Ok(Self { clock, site, store, given })
     }
 
     async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskRecord>, StoreError> {
@@ -64,11 +71,17 @@ impl Ground {
     }
 }
 
-async fn open(clock: &ManualClock, file: Option<&PathBuf>) -> Result<Arc<dyn Store>, StoreError> {
+async fn open(clock: &ManualClock, site: &Site) -> Result<Arc<dyn Store>, StoreError> {
     let clock = Arc::new(clock.clone());
-    let Some(file) = file.cloned() else { return Ok(Arc::new(MemoryStore::new(clock))) };
-    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&file, clock)).await;
-    Ok(Arc::new(opened.unwrap()?))
+    Ok(match site {
+        Site::Memory => Arc::new(MemoryStore::new(clock)),
+        Site::File(folder) => {
+            let file = folder.path().join("work.db");
+            Arc::new(tokio::task::spawn_blocking(move || SqliteStore::open(&file, clock)).await.unwrap()?)
+        }
+        #[cfg(all(feature = "postgres", unix))]
+        Site::Schema(schema) => Arc::new(evertask::store::PostgresStore::open_with_clock(schema.url(), clock).await?),
+    })
 }
 
 /// A worker, with the store as it has it.
@@ -104,8 +117,8 @@ impl Hand {
 }
 
 /// Runs the first flow of the graph.
-pub(crate) async fn drive(built: &'static Built, fate: &Fate, file: Option<PathBuf>) -> Result<Record, StoreError> {
-    let mut ground = Ground::new(file).await?;
+pub(crate) async fn drive(built: &'static Built, fate: &Fate, site: Site) -> Result<Record, StoreError> {
+    let mut ground = Ground::new(site).await?;
     let undoing = built.graph.steps.iter().filter_map(|step| Some(step.undo?.0)).collect();
     let journal = Arc::new(Journal::new(undoing, built.graph.limits()));
     let run = Dispatcher::with_store(ground.store.clone(), Arc::new(ground.clock.clone()))
@@ -130,13 +143,13 @@ pub(crate) async fn drive(built: &'static Built, fate: &Fate, file: Option<PathB
     loop {
         if let Some(death) = dies(&ground, &life).await? {
             let dead = hand.bury().await;
-            if death.reopens && company.is_none() && ground.file.is_some() {
+            if death.reopens && company.is_none() {
                 ground = ground.reopen().await?;
-            } else {
-                let mut lapsed = ground.store.workers().await?;
-                lapsed.retain(|peer| Some(peer.id) == dead);
-                ground.store.reclaim(lapsed).await?;
             }
+            // A file that is opened by its only process has forgotten the dead one already.
+            let mut lapsed = ground.store.workers().await?;
+            lapsed.retain(|peer| Some(peer.id) == dead);
+            ground.store.reclaim(lapsed).await?;
             lives += 1;
             life = Life::new(lives, deaths.next(), journal.clone());
             hand = Hand::start(&ground, fate, life.clone(), run).await;

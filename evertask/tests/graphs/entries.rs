@@ -5,7 +5,8 @@ use std::convert::Infallible;
 
 use evertask::__private::{
     Awaited, Body, Draft, Ended, Fingerprint, InitialOutput, JoinEntry, Location, NewWork, Next, NextEdge, NoArms,
-    OfTask, One, Registered, Route, RouteError, Signal, StepEntry, Stored, TaskEntry, WorkflowEntry, start,
+    OfTask, One, Prepare, Registered, Route, RouteError, Signal, StepEntry, Stored, TaskEntry, WorkflowEntry,
+    prepare_stored, start,
 };
 use evertask::prelude::*;
 use evertask::{Backoff, Cause, CodecError, FailureReport, Retry, RunId, TaskOptions, WorkId};
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
 
-use crate::graph::{Graph, Kind, STEPS, To};
+use crate::graph::{FLOWS, Graph, Kind, STEPS, To};
 use crate::life::Life;
 use crate::plan::Ending;
 use crate::said::{self, FLOW_NAMES, STEP_NAMES};
@@ -21,6 +22,7 @@ use crate::said::{self, FLOW_NAMES, STEP_NAMES};
 /// How long a step waits for its signal.
 const PATIENCE: Duration = Duration::from_mins(10);
 const HERE: Location = Location { file: file!(), line: line!() };
+const PREPARE: [Prepare; FLOWS] = [prepare_stored::<Sub<0>>, prepare_stored::<Sub<1>>, prepare_stored::<Sub<2>>];
 
 /// A graph, with what the runtime knows of it.
 pub(crate) struct Built {
@@ -64,7 +66,9 @@ pub(crate) fn build(graph: &Graph) -> &'static Built {
             serde: &[],
             promises: None,
             was: &[],
+            recurs: None,
             fingerprint: Fingerprint::NEW,
+            prepare: PREPARE[number],
         }))
     });
     let (joins, flows) = (joins.collect(), flows.collect());
@@ -153,7 +157,7 @@ impl<const TIMES: u32> Act<TIMES> {
     const ENTRY: &'static TaskEntry = &TaskEntry::of::<Self, NoArms>(
         HERE,
         TaskOptions {
-            retry: Retry { times: TIMES - 1, backoff: Backoff::Fixed(Duration::ZERO) },
+            retry: Some(Retry { times: TIMES - 1, backoff: Backoff::Fixed(Duration::ZERO) }),
             ..TaskOptions::DEFAULT
         },
         Vec::new,

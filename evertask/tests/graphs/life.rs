@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use evertask::prelude::Context;
 use evertask::store::{
-    AttemptRecord, Beat, CancelOutcome, Claim, Delivery, Dispatched, Earlier, Finished, Inbox, LogLine, NewWork, Notes,
-    Peer, Reply, RunFilter, RunRecord, Selection, SignalOutcome, Store, StoreError, TaskFilter, TaskRecord, Violation,
-    WorkerInfo,
+    AttemptRecord, Beat, CancelOutcome, Claim, Delivery, Dispatched, Earlier, Finished, Inbox, LogLine, NewSchedule,
+    NewWork, Notes, Peer, Prune, QueueChange, QueueRecord, Reply, Revived, RunFilter, RunRecord, ScheduleRecord,
+    Selection, SignalOutcome, Store, StoreError, TaskFilter, TaskRecord, Turn, Violation, WorkerInfo,
 };
-use evertask::{RunId, TaskId, WorkId, WorkerId};
+use evertask::{RunId, TaskId, Timestamp, WorkId, WorkerId};
 use tokio::sync::{Notify, mpsc};
 
 use crate::plan::Death;
@@ -269,6 +269,50 @@ impl Store for Mortal {
         self.living(|store| store.expire_runs())
     }
 
+    fn change_queue(&self, name: String, change: QueueChange) -> Reply<QueueRecord> {
+        self.living(|store| store.change_queue(name, change))
+    }
+
+    fn queues(&self) -> Reply<Vec<QueueRecord>> {
+        self.living(|store| store.queues())
+    }
+
+    fn keep_schedules(&self, schedules: Vec<NewSchedule>) -> Reply<()> {
+        self.living(|store| store.keep_schedules(schedules))
+    }
+
+    fn drop_schedule(&self, id: String) -> Reply<bool> {
+        self.living(|store| store.drop_schedule(id))
+    }
+
+    fn hold_schedule(&self, id: String, paused: bool, next: Option<Timestamp>) -> Reply<bool> {
+        self.living(|store| store.hold_schedule(id, paused, next))
+    }
+
+    fn schedules(&self) -> Reply<Vec<ScheduleRecord>> {
+        self.living(|store| store.schedules())
+    }
+
+    fn due_schedules(&self) -> Reply<(Vec<ScheduleRecord>, Option<Timestamp>)> {
+        self.living(|store| store.due_schedules())
+    }
+
+    fn turn_schedule(&self, turn: Turn) -> Reply<Vec<Dispatched>> {
+        self.living(|store| store.turn_schedule(turn))
+    }
+
+    fn revive(&self, tasks: Vec<TaskId>, payload: Option<Vec<u8>>) -> Reply<Vec<(TaskId, Revived)>> {
+        self.living(|store| store.revive(tasks, payload))
+    }
+
+    fn discard(&self, work: Vec<WorkId>) -> Reply<u64> {
+        self.living(|store| store.discard(work))
+    }
+
+    fn prune(&self, prune: Prune) -> Reply<u64> {
+        self.living(|store| store.prune(prune))
+    }
+
     fn task(&self, id: TaskId) -> Reply<Option<TaskRecord>> {
         self.living(|store| store.task(id))
     }
@@ -303,5 +347,9 @@ impl Store for Mortal {
 
     fn close(&self) -> Reply<()> {
         self.living(|store| store.close())
+    }
+
+    fn as_any(&self) -> &dyn std::any::Any {
+        self.store.as_any()
     }
 }

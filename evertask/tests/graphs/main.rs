@@ -48,7 +48,7 @@ fn panic_quietly() {
     });
 }
 
-fn check(cases: u32, on_disk: bool) {
+fn check(cases: u32, site: fn() -> drive::Site) {
     panic_quietly();
     let seed = of_environment("EVERTASK_SEED").unwrap_or_else(|| u64::from(std::process::id()) ^ now());
     let rounds = of_environment("EVERTASK_ROUNDS").or(of_environment("PROPTEST_CASES"));
@@ -69,10 +69,9 @@ fn check(cases: u32, on_disk: bool) {
     let result = runner.run(&(graphs, plan::fate()), |((graph, _), fate)| {
         let told = reference::run(&graph, 0, "in");
         let built = entries::build(&graph);
-        let folder = on_disk.then(|| tempfile::tempdir().unwrap());
-        let file = folder.as_ref().map(|folder| folder.path().join("work.db"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let driven = runtime.block_on(async { tokio::time::timeout(PATIENCE, drive::drive(built, &fate, file)).await });
+        let driven =
+            runtime.block_on(async { tokio::time::timeout(PATIENCE, drive::drive(built, &fate, site())).await });
         let Ok(driven) = driven else { return Err(TestCaseError::fail("it does not end")) };
         let record = driven.map_err(|error| TestCaseError::fail(error.to_string()))?;
         tally.borrow_mut().add(&graph, &record);
@@ -102,10 +101,16 @@ fn now() -> u64 {
 
 #[test]
 fn memory_comes_to_what_the_reference_says() {
-    check(800, false);
+    check(800, || drive::Site::Memory);
 }
 
 #[test]
 fn sqlite_comes_to_what_the_reference_says() {
-    check(80, true);
+    check(80, || drive::Site::File(tempfile::tempdir().unwrap()));
+}
+
+#[cfg(all(feature = "postgres", unix))]
+#[test]
+fn postgres_comes_to_what_the_reference_says() {
+    check(40, || drive::Site::Schema(evertask::testing::postgres::Schema::new().unwrap()));
 }

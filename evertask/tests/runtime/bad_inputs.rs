@@ -87,6 +87,7 @@ const NASTY: &str = "'; DROP TABLE task; -- \"<b>\u{202e}\u{0}\n\t\u{7f}";
 /// A stored task of this payload, as a program of another version might have left it.
 fn stored(name: &'static str, payload: impl Into<Vec<u8>>) -> NewTask {
     NewTask {
+        terms: None,
         id: TaskId::new(),
         name: name.into(),
         queue: evertask::DEFAULT_QUEUE.into(),

@@ -3,14 +3,23 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_inputs;
+mod bench;
 mod cancel;
 mod chains;
 mod control;
+mod dead_letters;
+mod deadlines;
 mod failing;
+mod keys;
 mod language;
+mod limits;
 mod panics;
 mod parking;
 mod pictures;
+mod queues;
+mod retention;
+mod retries;
+mod starvation;
 mod timeouts;
 
 use std::future::Future;

@@ -262,7 +262,7 @@ on_each_store! {
         is(fails(d, in_display {}).await, unspoken);
         let wrong = (FailureKind::Error, "wrong".to_owned(), 1);
         is(fails(d, in_retry_if {}).await, wrong);
-        assert_eq!(last_line(d, "in_retry_if").await, "its `retry_if` panicked: in retry_if");
+        assert_eq!(last_line(d, "in_retry_if").await, "its retry advice panicked: in retry_if");
         is(fails(d, on_an_edge {}).await, panicked("on an edge", 1));
         let on_its_edge = (FailureKind::Error, "wrong; then its edge panicked: on an edge".to_owned(), 1);
         is(fails(d, on_an_edge_of_a_failure {}).await, on_its_edge);

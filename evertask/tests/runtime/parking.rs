@@ -96,6 +96,7 @@ struct NewName {
 impl NewName {
     async fn dispatch(&self, dispatcher: &Dispatcher) {
         let work = evertask::store::NewTask {
+            terms: None,
             id: self.id,
             name: "weed".into(),
             queue: "default".into(),
@@ -122,7 +123,13 @@ async fn die_with_a_claim(dispatcher: &Dispatcher) {
     let (inbox, mut deliveries) = mpsc::unbounded_channel();
     let tasks = ["weed".to_owned()].into();
     let knows = Known { tasks, ..Known::default() };
-    let info = WorkerInfo { id: WorkerId::new(), place: "a test".into(), lease: Duration::from_secs(1), knows };
+    let info = WorkerInfo {
+        queues: Vec::new(),
+        id: WorkerId::new(),
+        place: "a test".into(),
+        lease: Duration::from_secs(1),
+        knows,
+    };
     store.attach(info.clone(), inbox).await.unwrap();
     store.settle(info.id, Vec::new(), vec![("default".into(), 1)]);
     let claimed = deliveries.recv().await.unwrap();

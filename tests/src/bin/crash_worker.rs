@@ -21,14 +21,16 @@ use std::time::Duration;
 
 use evertask::prelude::*;
 use evertask::store::RunFilter;
-use evertask::{DispatchError, Dispatcher, Payload, Queue, Worker};
+use evertask::{DispatchError, Dispatcher, OpenError, Payload, Queue, Worker};
 use evertask_tests::courses::{self, Guided};
-use evertask_tests::laps::{Lap, Note, READS_NEW_NOTES, STOPS, Track, faint_quietly, read_note};
+use evertask_tests::laps::{LONGEST, Lap, Note, READS_NEW_NOTES, STOPS, Track, faint_quietly, read_note};
 use evertask_tests::record::idle;
 use evertask_tests::witness::Witness;
 
 /// How long a producer waits before it offers a lap again that the store could not take.
 const AGAIN: Duration = Duration::from_millis(50);
+/// How long a program waits before it opens a store again that was not there.
+const OPEN_AGAIN: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone)]
 struct Arguments {
@@ -39,6 +41,7 @@ struct Arguments {
     laps: u32,
     seed: u64,
     slots: u32,
+    longest: u64,
     lease: String,
     deadline: String,
     interrupt_after: u64,
@@ -60,6 +63,7 @@ impl Arguments {
             laps: 0,
             seed: 0,
             slots: 4,
+            longest: LONGEST.load(Ordering::Relaxed),
             lease: "600ms".into(),
             deadline: "10s".into(),
             interrupt_after: 3,
@@ -79,6 +83,7 @@ impl Arguments {
                 "--laps" => arguments.laps = value()?.parse()?,
                 "--seed" => arguments.seed = value()?.parse()?,
                 "--slots" => arguments.slots = value()?.parse()?,
+                "--longest" => arguments.longest = value()?.parse()?,
                 "--lease" => arguments.lease = value()?,
                 "--deadline" => arguments.deadline = value()?,
                 "--interrupt-after" => arguments.interrupt_after = value()?.parse()?,
@@ -109,7 +114,8 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse()?;
     READS_NEW_NOTES.store(arguments.reads_new_notes, Ordering::Relaxed);
-    let dispatcher = Dispatcher::open(&arguments.store).await?;
+    LONGEST.store(arguments.longest, Ordering::Relaxed);
+    let dispatcher = open(&arguments.store).await?;
     match arguments.mode.as_str() {
         "finish" => {
             let (worker, _) = start(&arguments, &dispatcher).await?;
@@ -141,6 +147,16 @@ async fn run() -> Result<(), Box<dyn Error>> {
     }
     dispatcher.close().await?;
     Ok(())
+}
+
+/// A database that is away may come back: it is up to each program how long it waits for that.
+async fn open(store: &str) -> Result<Dispatcher, OpenError> {
+    loop {
+        match Dispatcher::open(store).await {
+            Err(OpenError::Store(error)) if error.is_transient() => tokio::time::sleep(OPEN_AGAIN).await,
+            opened => return opened,
+        }
+    }
 }
 
 async fn start(arguments: &Arguments, dispatcher: &Dispatcher) -> Result<(Worker, Arc<Track>), Box<dyn Error>> {

@@ -1,4 +1,4 @@
-// A workflow whose payload can not be stored.
+// 2 errors: A workflow whose payload can not be stored, which is said twice.
 use evertask::prelude::*;
 
 #[task]

@@ -1,7 +1,7 @@
 // A word that is no option.
 use evertask::prelude::*;
 
-#[task(cron = "* * * * *")]
+#[task(tags("greeting"))]
 async fn greet(name: String) -> Result<(), String> {
     Err(name)
 }

@@ -1,4 +1,4 @@
-// A struct without a handler.
+// 2 errors: A struct without a handler, which is said twice.
 use evertask::prelude::*;
 
 #[task]

@@ -1,10 +1,14 @@
 //! The rules of the attribute form, one function each.
 
+use syn::ext::IdentExt as _;
+
 use super::model::Workflow;
 use crate::arms;
 use crate::errors::Errors;
 use crate::messages;
+use crate::schedule::takes;
 use crate::task::check::not_generic;
+use crate::task::expand::fields_of;
 
 /// All of them.
 pub(crate) fn check(workflow: &Workflow, errors: &mut Errors) {
@@ -13,6 +17,10 @@ pub(crate) fn check(workflow: &Workflow, errors: &mut Errors) {
     starts_once(workflow, errors);
     starts_with_one_task(workflow, errors);
     start_is_plain(workflow, errors);
+    if let Some(schedule) = &workflow.options.schedule {
+        let name = workflow.ident().unraw().to_string();
+        schedule.check(&name, &takes(&fields_of(&workflow.item.fields)), errors);
+    }
 }
 
 fn starts_once(workflow: &Workflow, errors: &mut Errors) {

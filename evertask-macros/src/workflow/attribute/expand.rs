@@ -10,7 +10,7 @@ use crate::arms::target::{made_of, pause};
 use crate::arms::{Linked, Payload, aliases, pattern};
 use crate::names::{self, at};
 use crate::task::expand::{constructor, field_texts, fields_of, serde_texts};
-use crate::workflow::implement::{follower, implement_workflow, work};
+use crate::workflow::implement::{follower, implement_workflow, recurs, work};
 use crate::workflow::picture::of_attribute;
 
 /// All of it, or `None` where there is no start.
@@ -87,6 +87,26 @@ fn bound(workflow: &Workflow) -> TokenStream {
     quote_spanned!(ident.span()=> where #ident: #krate::Payload)
 }
 
+/// A function that makes a run from a stored payload, and its name. That the payload can be stored is said once, at the
+/// name of the workflow.
+fn prepare_stored(workflow: &Workflow) -> (Ident, TokenStream) {
+    let ident = workflow.ident();
+    let span = ident.span();
+    let (krate, private) = (workflow.krate.at(span), workflow.krate.private(span));
+    let stored = names::shown("stored", span);
+    let [payload, draft] = ["payload", "draft"].map(|name| names::local(name, span));
+    let bound = bound(workflow);
+    let function = quote_spanned! {span=>
+        fn #stored(
+            #payload: &[u8],
+            #draft: #private::Draft,
+        ) -> ::core::result::Result<#private::NewWork, #krate::CodecError> #bound {
+            #private::prepare_stored::<#ident>(#payload, #draft)
+        }
+    };
+    (stored, function)
+}
+
 /// The body of `prepare`: the first task's payload is made of the workflow's own.
 fn prepare(workflow: &Workflow, scope: &Scope<'_>) -> Option<TokenStream> {
     let krate = &workflow.krate;
@@ -154,6 +174,7 @@ fn entry(workflow: &Workflow, scope: &Scope<'_>) -> Option<TokenStream> {
     let serde = serde_texts(&workflow.item);
     let (first, at_first) = (names::first(to.first), krate.at(to.first));
     let registered = quote_spanned!(to.first=> <#first as #at_first::Work>::registered);
+    let recurs = recurs(scope, workflow.options.schedule.as_ref(), ident, &quote!(#ident {}));
     let location = quote!(#private::Location { file: ::core::file!(), line: ::core::line!() });
     let end = if workflow.arms.is_empty() {
         quote!(::core::option::Option::None)
@@ -162,8 +183,10 @@ fn entry(workflow: &Workflow, scope: &Scope<'_>) -> Option<TokenStream> {
         let edges = edges(scope, &workflow.arms, |_| String::new());
         quote!(::core::option::Option::Some(#private::TaskEntry::end_of::<#ident, #route>(#location, &[#edges])))
     };
+    let (stored, prepare_stored) = prepare_stored(workflow);
     Some(quote! {
         fn #function() -> &'static #private::WorkflowEntry {
+        #prepare_stored
         static ENTRY: #private::WorkflowEntry = #private::WorkflowEntry {
             name: #name,
             location: #location,
@@ -177,7 +200,9 @@ fn entry(workflow: &Workflow, scope: &Scope<'_>) -> Option<TokenStream> {
             serde: &[#serde],
             promises: ::core::option::Option::None,
             was: &[#(#was),*],
+            recurs: #recurs,
             fingerprint: #private::Fingerprint::NEW,
+            prepare: #stored,
         };
         &ENTRY
         }

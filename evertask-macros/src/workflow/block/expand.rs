@@ -15,7 +15,7 @@ use crate::arms::written::written_type;
 use crate::arms::{Linked, Past, last_word};
 use crate::names;
 use crate::task::expand::{codec, field_texts, implement, was};
-use crate::workflow::implement::{follower, implement_workflow, work};
+use crate::workflow::implement::{follower, implement_workflow, recurs, work};
 use crate::workflow::picture::of_block;
 
 /// All of it.
@@ -342,7 +342,7 @@ fn work_impl(workflow: &Workflow, prepare: &TokenStream) -> TokenStream {
 
 fn entry(workflow: &Workflow, scope: &Scope<'_>) -> TokenStream {
     let private = workflow.krate.private(Span::mixed_site());
-    let name = workflow.stored_name();
+    let (name, payload) = (workflow.stored_name(), &workflow.name);
     let version = workflow.options.version.unwrap_or(1);
     let timeout = pause(scope, workflow.options.timeout.as_ref());
     let output = if workflow.output.is_some() { quote!(Promised) } else { quote!(Unit) };
@@ -354,6 +354,7 @@ fn entry(workflow: &Workflow, scope: &Scope<'_>) -> TokenStream {
         quote!(::core::option::Option::None)
     };
     let was = &workflow.options.was;
+    let recurs = recurs(scope, workflow.options.schedule.as_ref(), payload, &quote!(#payload(())));
     let steps = (0..workflow.steps.len()).map(|number| names::step(number, Span::mixed_site()));
     let joins = (0..workflow.joins.len()).map(|number| names::join(number, Span::mixed_site()));
     quote! {
@@ -370,7 +371,9 @@ fn entry(workflow: &Workflow, scope: &Scope<'_>) -> TokenStream {
             serde: &[],
             promises: #promises,
             was: &[#(#was),*],
+            recurs: #recurs,
             fingerprint: #private::Fingerprint::NEW,
+            prepare: #private::prepare_stored::<#payload>,
         };
         &ENTRY
     }

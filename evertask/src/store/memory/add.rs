@@ -2,8 +2,9 @@
 
 use uuid::Uuid;
 
-use crate::id::{RunId, TaskId, WorkId, WorkerId};
-use crate::store::rules;
+use crate::id::{RunId, WorkId, WorkerId};
+use crate::schedule::Timestamp;
+use crate::store::rules::{self, rank};
 use crate::store::{
     Dispatched, Got, NewEach, NewRun, NewTask, NewWork, RunRecord, RunState, StepOf, StoreError, TaskState, Wait,
 };
@@ -23,7 +24,14 @@ pub(super) struct Adding {
 
 impl State {
     pub(super) fn dispatch(&mut self, work: Vec<NewWork>) -> Result<Vec<Dispatched>, StoreError> {
-        for work in &work {
+        Self::check_dispatch(&work)?;
+        self.admit(&work)?;
+        Ok(work.into_iter().filter_map(|work| self.add(work, None)).collect())
+    }
+
+    /// Whether all of this may come from outside.
+    pub(super) fn check_dispatch<'a>(work: impl IntoIterator<Item = &'a NewWork>) -> Result<(), StoreError> {
+        for work in work {
             if let NewWork::Each(NewEach { id, .. }) = work {
                 let reason = format!("the items of {id} can only follow a task");
                 return Err(StoreError::Refused { reason });
@@ -33,7 +41,7 @@ impl State {
                 return Err(StoreError::Refused { reason });
             }
         }
-        Ok(work.into_iter().filter_map(|work| self.add(work, None)).collect())
+        Ok(())
     }
 
     /// Adds work, unless its id or its key is taken. A worker that has a slot for it may get it at once.
@@ -49,16 +57,11 @@ impl State {
         }
     }
 
-    /// The task that has the id, or the key, of a new one.
-    fn taken(&self, new: &NewTask) -> Option<TaskId> {
-        let by_key = new.key.as_ref().and_then(|key| self.task_keys.get(&*new.name)?.get(key).copied());
-        by_key.or_else(|| self.tasks.contains_key(&new.id).then_some(new.id))
-    }
-
-    pub(super) fn add_task(&mut self, mut new: NewTask, adding: Adding) -> Dispatched {
-        if let Some(id) = self.taken(&new) {
-            return Dispatched { id: id.into(), existing: true };
-        }
+    pub(super) fn add_task(&mut self, new: NewTask, adding: Adding) -> Dispatched {
+        let mut new = match self.unless_taken(new) {
+            Ok(new) => new,
+            Err(id) => return Dispatched { id: id.into(), existing: true },
+        };
         let id = new.id;
         if new.visits.is_some() && adding.wait != Some(Wait::Undo) && self.is_one_too_many(&new) {
             return Dispatched { id: id.into(), existing: false };
@@ -66,27 +69,16 @@ impl State {
         if let Some(key) = &new.key {
             self.task_keys.entry(new.name.clone().into_owned()).or_default().insert(key.clone(), id);
         }
+        let Adding { by, mut wait, mut got, item } = adding;
+        let mut run_at = new.first_due(self.now);
+        if wait.is_none() && new.wait == Some(Wait::Signal) {
+            (wait, got, run_at) = self.meet_signal(&mut new, got, run_at);
+        }
         let (run, workflow, step) = match new.of {
             Some(StepOf { run, workflow, step }) => (Some(run), Some(workflow.into_owned()), step),
             None => (None, None, None),
         };
-        let Adding { by, mut wait, mut got, item } = adding;
         let is_undo = wait == Some(Wait::Undo);
-        let mut run_at = new.at.unwrap_or_else(|| self.now.plus(new.delay));
-        if let (None, Some(Wait::Signal), Some(run), Some(step)) = (wait, new.wait, run, &step) {
-            let mut names = [&**step].into_iter().chain(new.was.iter().copied());
-            let run = self.runs.get_mut(&run);
-            let kept = run.and_then(|run| names.find_map(|name| run.signals.get_mut(name)?.take()));
-            if let Some(value) = kept {
-                (new.payload, got, run_at) = (value, Some(Got::Signal), self.now);
-            } else if new.at.is_none() && new.delay.is_zero() {
-                (wait, run_at) = (Some(Wait::Signal), FOR_EVER);
-            } else if run_at > self.now {
-                wait = Some(Wait::Signal);
-            } else {
-                got = Some(Got::Nothing);
-            }
-        }
         let kind = self.kind(Kind { name: new.name.into_owned(), workflow, step: step.map(Into::into) });
         let mut state = (TaskState::Waiting, wait);
         if let Some(run) = run.and_then(|run| self.runs.get_mut(&run)) {
@@ -102,13 +94,11 @@ impl State {
         } else if wait.is_none() {
             state = rules::ready(None);
         }
-        if let Some(group) = item.and_then(|(group, _)| self.groups.get_mut(&group)) {
-            group.tasks.push(id);
-            group.open += 1;
-        }
+        item.and_then(|(group, _)| self.groups.get_mut(&group)).into_iter().for_each(|group| group.join(id));
         let queue = self.queue(&new.queue);
-        let number = self.task_ids.len();
-        self.task_ids.push(id);
+        let number = self.task_ids.add(id);
+        // What undoes a step is due when its run fails, if it does.
+        let within = new.terms.as_ref().and_then(|terms| terms.deadline).filter(|_| !is_undo);
         let row = Row {
             id,
             kind,
@@ -117,6 +107,8 @@ impl State {
             state: state.0,
             priority: new.priority,
             run_at,
+            rank: rank::rank(run_at, new.priority, self.queues[queue].standing.rules.ageing),
+            indexed: false,
             due: false,
             payload: new.payload,
             output: None,
@@ -138,6 +130,11 @@ impl State {
             got,
             item,
             is_undo,
+            terms: new.terms,
+            deadline: rules::deadline(run_at, within),
+            reserved: None,
+            followed: false,
+            stopped: None,
             progress: None,
             created_at: self.now,
             finished_at: None,
@@ -145,13 +142,37 @@ impl State {
             attempts: Vec::new(),
         };
         let due = row.state == TaskState::Ready && row.run_at <= self.now;
-        let hand_over = by.filter(|&worker| due && self.may_hand_over(worker, queue, kind, row.priority));
+        let free = due && !row.is_limited();
+        let hand_over = by.filter(|&worker| free && self.may_hand_over(worker, queue, kind, row.priority));
         self.tasks.insert(id, row);
         match hand_over {
             Some(worker) => self.claim(id, worker),
             None => self.change(id, |_| ()),
         }
         Dispatched { id: id.into(), existing: false }
+    }
+
+    /// A step that waits for a signal takes the one that is there already, or waits. What it waits for, what it got,
+    /// and when it is due.
+    fn meet_signal(
+        &mut self,
+        new: &mut NewTask,
+        got: Option<Got>,
+        run_at: Timestamp,
+    ) -> (Option<Wait>, Option<Got>, Timestamp) {
+        let Some(StepOf { run, step: Some(_), .. }) = &new.of else { return (None, got, run_at) };
+        let run = self.runs.get_mut(run);
+        let kept = run.and_then(|run| new.step_names().find_map(|name| run.signals.get_mut(name)?.take()));
+        if let Some(value) = kept {
+            new.payload = value;
+            (None, Some(Got::Signal), self.now)
+        } else if new.at.is_none() && new.delay.is_zero() {
+            (Some(Wait::Signal), got, FOR_EVER)
+        } else if run_at > self.now {
+            (Some(Wait::Signal), got, run_at)
+        } else {
+            (None, Some(Got::Nothing), run_at)
+        }
     }
 
     /// Whether the run of this task has had as many of its step as it may. Then it fails.
@@ -173,14 +194,10 @@ impl State {
     }
 
     fn add_run(&mut self, new: NewRun, by: Option<WorkerId>) -> Dispatched {
-        let taken = new.key.as_ref().and_then(|key| self.run_keys.get(&*new.workflow)?.get(key).copied());
-        let there = || {
-            let step = new.step.as_ref().is_some_and(|step| self.taken(step).is_some());
-            step || self.runs.contains_key(&new.id) || self.tasks.contains_key(&new.first.id)
+        let new = match self.unless_run_taken(new) {
+            Ok(new) => new,
+            Err(id) => return Dispatched { id: id.into(), existing: true },
         };
-        if let Some(id) = taken.or_else(|| there().then_some(new.id)) {
-            return Dispatched { id: id.into(), existing: true };
-        }
         let id = new.id;
         let inner_of = new.step.as_ref().map(|step| step.id);
         if let Some(step) = new.step {
@@ -194,7 +211,7 @@ impl State {
         if let Some(key) = &new.key {
             self.run_keys.entry(workflow.clone()).or_default().insert(key.clone(), id);
         }
-        let due = new.first.at.unwrap_or_else(|| self.now.plus(new.first.delay));
+        let due = new.first.first_due(self.now);
         let deadline = new.timeout.map(|timeout| due.plus(timeout));
         self.deadlines.extend(deadline.map(|deadline| (deadline, id)));
         let record = RunRecord {
@@ -214,8 +231,8 @@ impl State {
             created_at: self.now,
             finished_at: None,
         };
-        self.run_ids.push(id);
-        self.runs.insert(id, RunRow::new(record, self.run_ids.len() - 1, new.end_routed, inner_of));
+        let number = self.run_ids.add(id);
+        self.runs.insert(id, RunRow::new(record, number, new.end_routed, inner_of));
         // The first task is the run's own: whatever else it says, it is part of it, and its key is the run's.
         let step = new.first.of.and_then(|of| of.step);
         let of = Some(StepOf { run: id, workflow: new.workflow, step });
@@ -235,6 +252,9 @@ impl State {
             && let Some(arrival) = each.arrival
             && let Some(run) = arrival.then.of.as_ref().map(|of| of.run)
         {
+            if let Some(run) = self.runs.get_mut(&run) {
+                run.without_items.push(each.id);
+            }
             self.arrive(run, arrival, Some(each.id), by);
             return;
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::id::{TaskId, WorkerId};
 use crate::store::{Claimed, Delivery, ParkReason, StepOf, TaskState, rules};
 
+use super::queues::Standing;
 use super::state::{KindId, Order, QueueId, State};
 
 /// A queue: its due tasks by kind, so that a worker that lacks a kind skips all of it in one step.
@@ -16,6 +17,7 @@ pub(super) struct Queue {
     heads: BTreeMap<Order, KindId>,
     /// Workers with free slots, who is next in front.
     wanting: VecDeque<(WorkerId, u32)>,
+    pub(super) standing: Standing,
 }
 
 /// What to do next in a queue, for one worker.
@@ -27,7 +29,13 @@ enum Step {
 
 impl Queue {
     pub(super) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), lanes: BTreeMap::new(), heads: BTreeMap::new(), wanting: VecDeque::new() }
+        Self {
+            name: name.to_owned(),
+            lanes: BTreeMap::new(),
+            heads: BTreeMap::new(),
+            wanting: VecDeque::new(),
+            standing: Standing::new(),
+        }
     }
 
     pub(super) fn insert(&mut self, kind: KindId, order: Order, id: TaskId) {
@@ -56,9 +64,10 @@ impl Queue {
         }
     }
 
-    /// The highest priority that is ready and due.
-    fn priority(&self) -> Option<i16> {
-        self.heads.first_key_value().map(|(order, _)| order.priority.0)
+    /// The first that is ready and due.
+    fn first(&self) -> Option<TaskId> {
+        let (order, kind) = self.heads.first_key_value()?;
+        self.lanes.get(kind)?.get(order).copied()
     }
 
     pub(super) fn has_ready(&self) -> bool {
@@ -96,17 +105,21 @@ impl State {
         let queue = &self.queues[queue];
         self.workers.get(&worker).is_some_and(|attached| attached.may_claim() && attached.knows(kind))
             && queue.wants(worker)
-            && queue.priority().is_none_or(|highest| priority >= highest)
+            && queue.standing.admits(self.now)
+            && queue.first().and_then(|id| self.tasks.get(&id)).is_none_or(|first| priority >= first.priority)
     }
 
     /// Fills free slots in every queue where that may have become possible.
     pub(super) fn serve(&mut self) {
         while let Some(queue) = self.touched.pop_first() {
             self.serve_queue(queue);
+            // What waits for a slot may have got one.
+            self.carry_on();
         }
     }
 
     fn serve_queue(&mut self, queue: QueueId) {
+        self.queues[queue].standing.bound(self.now);
         let mut idle = 0;
         while idle < self.queues[queue].wanting.len() {
             let Some(&(worker, _)) = self.queues[queue].wanting.front() else { break };
@@ -114,8 +127,14 @@ impl State {
                 self.queues[queue].want_none(worker);
                 continue;
             }
+            if !self.queues[queue].standing.admits(self.now) {
+                break;
+            }
             match self.next_step(queue, worker) {
                 Step::Claim(id) => {
+                    if !self.may_start(id) {
+                        continue;
+                    }
                     self.claim(id, worker);
                     // The next slot is somebody else's, where others wait too.
                     let wants_more = self.queues[queue].wants(worker);
@@ -128,6 +147,11 @@ impl State {
                     idle += 1;
                 }
             }
+        }
+        let Queue { wanting, standing, .. } = &self.queues[queue];
+        if !wanting.is_empty() && self.queues[queue].has_ready() {
+            let at = standing.admits_at(self.now).filter(|at| *at > self.now);
+            self.wakes.extend(at.map(|at| (at, queue)));
         }
         // Parking and claiming touched it again; nothing is left to do here.
         self.touched.remove(&queue);
@@ -154,9 +178,12 @@ impl State {
             row.state = TaskState::Running;
             row.fence += 1;
             row.worker = Some(worker);
+            row.reserved = None;
         });
+        self.started(id);
         let Some(row) = self.tasks.get(&id) else { return };
         self.queues[row.queue].filled(worker);
+        self.queues[row.queue].standing.take(self.now);
         let kind = self.kinds.get(row.kind);
         let of = row.run.zip(kind.workflow.as_ref()).map(|(run, workflow)| StepOf {
             run,
@@ -164,6 +191,8 @@ impl State {
             step: kind.step.clone().map(Into::into),
         });
         let claimed = Claimed {
+            deadline: row.deadline,
+            own: row.terms.as_ref().and_then(|terms| terms.own.clone()),
             claim: row.claim(),
             name: kind.name.clone(),
             queue: self.queues[row.queue].name.clone(),

@@ -3,12 +3,13 @@
 use crate::failure::FailureReport;
 use crate::id::{RunId, TaskId, WorkerId};
 use crate::schedule::Timestamp;
-use crate::store::rules::{self, PutBack};
+use crate::store::rules::{self, PutBack, revival};
 use crate::store::{
     AttemptRecord, Claim, Delivery, Finished, Follow, LogLine, NewWork, Notes, RunState, Settled, TaskState, Verdict,
+    Wait,
 };
 
-use super::state::{Row, State};
+use super::state::{Row, State, Stopped};
 
 impl State {
     pub(super) fn settle(&mut self, worker: WorkerId, finished: Vec<Finished>, free: &[(String, u32)]) {
@@ -53,7 +54,11 @@ impl State {
         if let Some(row) = self.tasks.get_mut(&id) {
             row.progress = notes.progress.or(row.progress);
             let lines: Vec<LogLine> = rules::lines_to_keep(row.lines.len(), notes.lines);
-            row.lines.extend(lines);
+            if !lines.is_empty() {
+                let before = row.logged();
+                row.lines.extend(lines);
+                self.archive.relog(before, row);
+            }
         }
     }
 
@@ -123,7 +128,11 @@ impl State {
         let Some(row) = self.tasks.get(&id) else { return };
         let (run, ended, is_undo, item) = (row.run, row.state, row.is_undo, row.item);
         let state = run.and_then(|run| Some((run, self.state_of(run)?)));
+        let lost = revival::loses(&next, state, ended, is_undo);
         let next = rules::follow(next, state, ended, is_undo);
+        if let Some(row) = self.tasks.get_mut(&id) {
+            row.followed = ended == TaskState::Failed && revival::is_followed(&next);
+        }
         let Some((run, state)) = state else {
             for work in next.work {
                 if self.can_add(&work) {
@@ -132,6 +141,9 @@ impl State {
             }
             return;
         };
+        if let Some(run) = self.runs.get_mut(&run) {
+            run.lost |= lost;
+        }
         if let Some(undo) = next.undo {
             self.add_undo(run, undo);
         }
@@ -169,7 +181,22 @@ impl State {
         run.record.state = RunState::Compensating;
         run.record.failure.get_or_insert(failure);
         self.no_deadline(id);
+        self.mark_stopped(id);
         self.stop_tasks(id);
+    }
+
+    /// What a run still has when it fails is taken up again with it. A run that is a step is not, and what was to
+    /// be cancelled anyway is not either.
+    fn mark_stopped(&mut self, id: RunId) {
+        let Some(run) = self.runs.get_mut(&id) else { return };
+        for id in &run.live {
+            let Some(row) = self.tasks.get_mut(id).filter(|row| !row.is_undo) else { continue };
+            if row.cancel_requested || row.wait == Some(Wait::Run) {
+                run.lost = true;
+            } else {
+                row.stopped = Some(Stopped(row.wait));
+            }
+        }
     }
 
     pub(super) fn no_deadline(&mut self, id: RunId) {
@@ -198,8 +225,14 @@ impl State {
     pub(super) fn finish_run(&mut self, id: RunId) {
         let Some(run) = self.runs.get_mut(&id) else { return };
         let after = rules::end_run(&mut run.record, run.end_routed, self.now);
-        run.joins.clear();
-        run.signals.clear();
+        self.archive.keep_run(&run.record, run.number);
+        let failed = run.record.state == RunState::Failed;
+        let may_go_on = failed && self.run_facts(id).is_some_and(revival::may_revive);
+        let Some(run) = self.runs.get_mut(&id) else { return };
+        if !may_go_on {
+            run.joins.clear();
+            run.signals.clear();
+        }
         if run.inner_of.is_some() {
             self.inner_ended.push(id);
         }

@@ -1,8 +1,9 @@
 //! Work in this process's memory: for tests, and for work that may be lost with its process.
 //!
 //! Every verb is one critical section, done when it is called, so its reply is ready at once. [`state`] holds
-//! the rows and their indexes and is the only place where a task's state changes; [`add`] takes new work;
-//! [`claims`] brings ready tasks to free slots; [`waits`] has what tasks wait for; [`ends`] applies verdicts
+//! the [`rows`] and their indexes and is the only place where a task's state changes; [`add`] takes new work, and
+//! [`keys`] what is there already; [`claims`] brings ready tasks to free slots, within what [`queues`] and
+//! [`limits`] allow; [`schedules`] starts recurring work; [`letters`] has what failed; [`prune`] takes away; [`waits`] has what tasks wait for; [`ends`] applies verdicts
 //! and what follows, with [`joins`] and [`undo`]; [`stops`] cancels; [`workers`] lists workers and takes over
 //! from dead ones; [`reads`] answers questions, and [`sound`] checks the invariants.
 
@@ -18,17 +19,25 @@ use crate::id::{RunId, TaskId, WorkId, WorkerId};
 use crate::schedule::{Clock, Timestamp};
 
 use super::{
-    AttemptRecord, Beat, CancelOutcome, Claim, Delivery, Dispatched, Earlier, Finished, Inbox, LogLine, NewWork, Notes,
-    Peer, Reply, RunFilter, RunRecord, Selection, SignalOutcome, Store, StoreError, TaskFilter, TaskRecord, Violation,
-    WorkerInfo,
+    AttemptRecord, Beat, CancelOutcome, Claim, Delivery, Dispatched, Earlier, Finished, Inbox, LogLine, NewSchedule,
+    NewWork, Notes, Peer, Prune, QueueChange, QueueRecord, Reply, Revived, RunFilter, RunRecord, ScheduleRecord,
+    Selection, SignalOutcome, Store, StoreError, TaskFilter, TaskRecord, Turn, Violation, WorkerInfo,
 };
 use state::State;
 
 mod add;
+mod arrivals;
 mod claims;
 mod ends;
 mod joins;
+mod keys;
+mod letters;
+mod limits;
+mod prune;
+mod queues;
 mod reads;
+mod rows;
+mod schedules;
 mod sound;
 mod state;
 mod stops;
@@ -308,6 +317,53 @@ impl Store for MemoryStore {
         self.verb(|state| Ok(state.expire_runs()))
     }
 
+    fn change_queue(&self, name: String, change: QueueChange) -> Reply<QueueRecord> {
+        self.verb(|state| Ok(state.change_queue(&name, change)))
+    }
+
+    fn queues(&self) -> Reply<Vec<QueueRecord>> {
+        self.verb(|state| Ok(state.queue_records()))
+    }
+
+    fn keep_schedules(&self, schedules: Vec<NewSchedule>) -> Reply<()> {
+        self.verb(|state| {
+            state.keep_schedules(schedules);
+            Ok(())
+        })
+    }
+
+    fn drop_schedule(&self, id: String) -> Reply<bool> {
+        self.verb(|state| Ok(state.schedules.remove(&id).is_some()))
+    }
+
+    fn hold_schedule(&self, id: String, paused: bool, next: Option<Timestamp>) -> Reply<bool> {
+        self.verb(|state| Ok(state.hold_schedule(&id, paused, next)))
+    }
+
+    fn schedules(&self) -> Reply<Vec<ScheduleRecord>> {
+        self.verb(|state| Ok(state.schedules()))
+    }
+
+    fn due_schedules(&self) -> Reply<(Vec<ScheduleRecord>, Option<Timestamp>)> {
+        self.verb(|state| Ok(state.due_schedules()))
+    }
+
+    fn turn_schedule(&self, turn: Turn) -> Reply<Vec<Dispatched>> {
+        self.verb(|state| state.turn_schedule(turn))
+    }
+
+    fn revive(&self, tasks: Vec<TaskId>, payload: Option<Vec<u8>>) -> Reply<Vec<(TaskId, Revived)>> {
+        self.verb(|state| Ok(state.revive(tasks, payload.as_deref())))
+    }
+
+    fn discard(&self, work: Vec<WorkId>) -> Reply<u64> {
+        self.verb(|state| Ok(state.discard(work)))
+    }
+
+    fn prune(&self, prune: Prune) -> Reply<u64> {
+        self.verb(|state| Ok(state.prune(&prune)))
+    }
+
     fn task(&self, id: TaskId) -> Reply<Option<TaskRecord>> {
         self.verb(|state| Ok(state.task(id)))
     }
@@ -357,5 +413,9 @@ impl Store for MemoryStore {
     fn close(&self) -> Reply<()> {
         let answer = self.shared.close();
         Box::pin(async { answer })
+    }
+
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
     }
 }

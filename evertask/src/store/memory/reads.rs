@@ -34,13 +34,14 @@ impl State {
                 && filter.correlation.as_ref().is_none_or(|value| row.correlation.as_ref() == Some(value))
         };
         let number = |id: &TaskId| self.tasks.get(id).map(|row| row.number);
-        let ids = match (filter.run, &filter.after) {
-            (Some(run), last) => after(self.runs.get(&run).map_or(&[][..], |run| &run.members), last.as_ref(), number),
-            // Some of these are gone: they can't be searched by their numbers.
-            (None, Some(last)) => &self.task_ids[number(last).map_or(self.task_ids.len(), |number| number + 1)..],
-            (None, None) => &self.task_ids,
+        let ids: Box<dyn Iterator<Item = TaskId>> = match filter.run {
+            Some(run) => {
+                let members = self.runs.get(&run).map_or(&[][..], |run| &run.members);
+                Box::new(after(members, filter.after.as_ref(), number).iter().copied())
+            }
+            None => Box::new(self.task_ids.from(first(filter.after.as_ref(), number))),
         };
-        let rows = ids.iter().filter_map(|id| self.tasks.get(id));
+        let rows = ids.filter_map(|id| self.tasks.get(&id));
         rows.filter(matches).take(page(filter.limit)).map(|row| self.record(row)).collect()
     }
 
@@ -52,14 +53,15 @@ impl State {
                 && filter.correlation.as_ref().is_none_or(|value| record.correlation.as_ref() == Some(value))
         };
         let number = |id: &RunId| self.runs.get(id).map(|run| run.number);
-        let ids = after(&self.run_ids, filter.after.as_ref(), number);
-        let records = ids.iter().filter_map(|id| self.runs.get(id)).map(|run| &run.record);
+        let ids = self.run_ids.from(first(filter.after.as_ref(), number));
+        let records = ids.filter_map(|id| self.runs.get(&id)).map(|run| &run.record);
         records.filter(matches).take(page(filter.limit)).cloned().collect()
     }
 
     fn record(&self, row: &Row) -> TaskRecord {
         let kind = self.kinds.get(row.kind);
         TaskRecord {
+            deadline: row.deadline,
             id: row.id,
             name: kind.name.clone(),
             queue: self.queues[row.queue].name.clone(),
@@ -91,6 +93,11 @@ impl State {
             finished_at: row.finished_at,
         }
     }
+}
+
+/// The first number after this one's: none, where it is not there.
+fn first<I>(last: Option<&I>, number: impl Fn(&I) -> Option<usize>) -> usize {
+    last.map_or(0, |last| number(last).map_or(usize::MAX, |number| number + 1))
 }
 
 /// The ids that came after this one, of ids by arrival.

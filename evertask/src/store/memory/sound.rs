@@ -1,6 +1,6 @@
 //! The check of the invariants.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::id::RunId;
 use crate::store::{RunState, TaskState, Violation, Wait};
@@ -10,15 +10,72 @@ use super::state::{Row, State};
 impl State {
     pub(super) fn verify(&self) -> Vec<Violation> {
         let mut found = Vec::new();
-        for row in self.task_ids.iter().filter_map(|id| self.tasks.get(id)) {
+        for row in self.task_ids.iter().filter_map(|id| self.tasks.get(&id)) {
             self.verify_task(row, &mut found);
         }
         self.verify_keys(&mut found);
-        for id in &self.run_ids {
-            self.verify_run(*id, &mut found);
+        for id in self.run_ids.iter() {
+            self.verify_run(id, &mut found);
         }
         self.verify_groups(&mut found);
+        self.verify_slots(&mut found);
+        self.verify_queues(&mut found);
+        self.verify_archive(&mut found);
         found
+    }
+
+    fn verify_slots(&self, found: &mut Vec<Violation>) {
+        let mut buckets: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
+        for row in self.tasks.values() {
+            if let Some(bucket) = row.slot_bucket() {
+                buckets.entry(bucket).or_default().push(row);
+            }
+        }
+        for (bucket, rows) in buckets {
+            let running = || rows.iter().filter(|row| row.state == TaskState::Running);
+            let waiting = rows.iter().any(|row| row.wait == Some(Wait::Slot));
+            let ready = rows.iter().any(|row| row.state == TaskState::Ready);
+            let most = running().filter_map(|row| row.terms.as_ref()?.slots.as_ref()).map(|slots| slots.most.max(1));
+            let mut check = |holds: bool, invariant: &'static str, detail: &str| {
+                if !holds {
+                    found.push(Violation { invariant, id: bucket.to_owned(), detail: detail.to_owned() });
+                }
+            };
+            check(!waiting || ready || running().count() > 0, "S1", "what waits for a slot waits for nobody");
+            check(running().count() <= most.max().unwrap_or(0) as usize, "S2", "more of a bucket run than may");
+        }
+    }
+
+    fn verify_queues(&self, found: &mut Vec<Violation>) {
+        for (id, queue) in self.queues.iter().enumerate() {
+            let count = |of: fn(&Row) -> bool| self.tasks.values().filter(|row| row.queue == id && of(row)).count();
+            let counted = (queue.standing.due, queue.standing.later, queue.standing.running, queue.standing.live);
+            let there = (
+                count(|row| row.state == TaskState::Ready && row.due),
+                count(|row| row.state == TaskState::Ready && !row.due),
+                count(|row| row.state == TaskState::Running),
+                count(|row| !row.state.is_terminal()),
+            );
+            if counted != there {
+                let detail = format!("its tasks are counted as {counted:?}, but are {there:?}");
+                found.push(Violation { invariant: "Q1", id: queue.name.clone(), detail });
+            }
+        }
+        for (id, schedule) in &self.schedules {
+            if schedule.occurrences.len() as u64 > schedule.record.fired {
+                let detail = "it has more occurrences than it has fired".to_owned();
+                found.push(Violation { invariant: "O1", id: id.clone(), detail });
+            }
+        }
+    }
+
+    fn verify_archive(&self, found: &mut Vec<Violation>) {
+        let tasks = self.tasks.values().filter(|row| row.run.is_none() && row.state.is_terminal()).count();
+        let runs = self.runs.values().filter(|run| run.record.state.is_terminal()).count();
+        if (tasks, runs) != (self.archive.tasks_kept(), self.archive.runs_kept()) {
+            let detail = "what has ended is counted wrongly".to_owned();
+            found.push(Violation { invariant: "P1", id: String::new(), detail });
+        }
     }
 
     fn verify_groups(&self, found: &mut Vec<Violation>) {
@@ -91,8 +148,9 @@ impl State {
         check(terminal == record.finished_at.is_some(), "I2", "ended runs have an end, and no others");
         check(record.state != RunState::Succeeded || record.output.is_some(), "I6", "a succeeded run has an output");
         check(record.state == RunState::Failed || !terminal || run.undos.is_empty(), "I10", "it has something to undo");
-        check(!terminal || run.joins.is_empty(), "J1", "somebody waits at a join of an ended run");
-        check(!terminal || run.signals.is_empty(), "J2", "an ended run keeps signals");
+        let kept = !terminal || record.state == RunState::Failed;
+        check(kept || run.joins.is_empty(), "J1", "somebody waits at a join of an ended run");
+        check(kept || run.signals.is_empty(), "J2", "an ended run keeps signals");
         let failing = matches!(record.state, RunState::Failed | RunState::Compensating);
         check(failing == record.failure.is_some(), "I6", "failed runs have a failure, and no others");
     }

@@ -1,19 +1,20 @@
 //! The rows and their indexes. [`State::change`] is the only place where a task's state changes.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use uuid::Uuid;
 
-use crate::failure::FailureReport;
 use crate::id::{RunId, TaskId, WorkId, WorkerId};
 use crate::schedule::Timestamp;
-use crate::store::{
-    AttemptRecord, Claim, Claimed, Delivery, Got, LogLine, ParkReason, RunRecord, RunState, TaskState, Wait,
-};
+use crate::store::rules::rank;
+use crate::store::{Claim, Claimed, Delivery, Got, RunState, TaskState, Wait};
 
+use super::arrivals::Arrivals;
 use super::claims::Queue;
-use super::joins::Arrived;
+use super::limits::Limits;
+use super::prune::Archive;
+pub(super) use super::rows::{FOR_EVER, Row, RunRow, StepRow, Stopped};
+use super::schedules::Schedule;
 use super::waits::Group;
 use super::workers::Attached;
 
@@ -21,10 +22,10 @@ use super::workers::Attached;
 pub(super) type KindId = usize;
 pub(super) type QueueId = usize;
 
-/// The order of claims: the priority, then the arrival.
+/// The order of claims: the rank, then the arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Order {
-    pub(super) priority: Reverse<i16>,
+    pub(super) rank: i64,
     pub(super) number: usize,
 }
 
@@ -63,144 +64,6 @@ impl Kinds {
     }
 }
 
-/// A task.
-#[derive(Debug)]
-// Each of them is a fact of its own.
-#[allow(clippy::struct_excessive_bools)]
-pub(super) struct Row {
-    pub(super) id: TaskId,
-    pub(super) kind: KindId,
-    pub(super) queue: QueueId,
-    /// Its place among all tasks, by arrival.
-    pub(super) number: usize,
-    pub(super) state: TaskState,
-    pub(super) priority: i16,
-    pub(super) run_at: Timestamp,
-    /// Whether it is ready and waits in its queue, not for its time.
-    pub(super) due: bool,
-    pub(super) payload: Vec<u8>,
-    pub(super) output: Option<Vec<u8>>,
-    pub(super) failure: Option<FailureReport>,
-    pub(super) error: Option<Vec<u8>>,
-    pub(super) parked: Option<(ParkReason, String)>,
-    pub(super) fence: i64,
-    pub(super) failures: u32,
-    pub(super) crashes: u32,
-    pub(super) interrupts: u32,
-    pub(super) worker: Option<WorkerId>,
-    pub(super) cancel_requested: bool,
-    pub(super) cancel_routed: bool,
-    pub(super) key: Option<String>,
-    pub(super) correlation: Option<String>,
-    pub(super) parent: Option<TaskId>,
-    pub(super) run: Option<RunId>,
-    pub(super) wait: Option<Wait>,
-    /// What it waited for, and has got.
-    pub(super) got: Option<Got>,
-    /// Its `each`, and its place among the items.
-    pub(super) item: Option<(Uuid, u32)>,
-    pub(super) is_undo: bool,
-    pub(super) progress: Option<(u64, u64)>,
-    pub(super) created_at: Timestamp,
-    pub(super) finished_at: Option<Timestamp>,
-    pub(super) lines: Vec<LogLine>,
-    pub(super) attempts: Vec<AttemptRecord>,
-}
-
-impl Row {
-    pub(super) fn order(&self) -> Order {
-        Order { priority: Reverse(self.priority), number: self.number }
-    }
-
-    pub(super) fn claim(&self) -> Claim {
-        Claim { id: self.id, fence: self.fence }
-    }
-
-    /// Whether it waits until its run fails: until then it is no work.
-    pub(super) fn is_undo_in_waiting(&self) -> bool {
-        self.is_undo && self.state == TaskState::Waiting
-    }
-
-    /// Whether it is among the open tasks of its run.
-    pub(super) fn is_open(&self) -> bool {
-        !self.state.is_terminal() && !self.is_undo_in_waiting()
-    }
-
-    /// Whether it is a signal's time-out, or its own time, that makes it due.
-    fn has_time(&self) -> bool {
-        match self.state {
-            TaskState::Ready => true,
-            TaskState::Waiting => self.wait == Some(Wait::Signal) && self.run_at < FOR_EVER,
-            _ => false,
-        }
-    }
-}
-
-/// Never.
-pub(super) const FOR_EVER: Timestamp = Timestamp::from_millis(i64::MAX);
-
-/// What a run has had of one of its steps. What undoes a step is none.
-#[derive(Debug)]
-pub(super) struct StepRow {
-    pub(super) kind: KindId,
-    /// How many tasks it had.
-    pub(super) visits: u32,
-    /// The last by arrival that has succeeded, and that has ended, with their numbers.
-    pub(super) succeeded: Option<(usize, TaskId)>,
-    pub(super) ended: Option<(usize, TaskId)>,
-}
-
-/// A run.
-#[derive(Debug)]
-pub(super) struct RunRow {
-    pub(super) record: RunRecord,
-    /// Its place among all runs, by arrival.
-    pub(super) number: usize,
-    pub(super) end_routed: bool,
-    /// Its tasks by arrival, ended ones too.
-    pub(super) members: Vec<TaskId>,
-    /// Its tasks that have not ended, but for those that only wait to undo.
-    pub(super) live: BTreeSet<TaskId>,
-    pub(super) steps: Vec<StepRow>,
-    /// The step of another run that it is.
-    pub(super) inner_of: Option<TaskId>,
-    /// What has arrived at its joins that are not complete.
-    pub(super) joins: BTreeMap<String, Arrived>,
-    /// The steps that were sent a signal; those that nobody took yet are kept.
-    pub(super) signals: BTreeMap<String, Option<Vec<u8>>>,
-    /// What waits to undo its steps, the newest last.
-    pub(super) undos: Vec<TaskId>,
-    /// What failed to undo a step, and so failed it.
-    pub(super) failed_undo: Option<TaskId>,
-}
-
-impl RunRow {
-    pub(super) fn new(record: RunRecord, number: usize, end_routed: bool, inner_of: Option<TaskId>) -> Self {
-        Self {
-            record,
-            number,
-            end_routed,
-            members: Vec::new(),
-            live: BTreeSet::new(),
-            steps: Vec::new(),
-            inner_of,
-            joins: BTreeMap::new(),
-            signals: BTreeMap::new(),
-            undos: Vec::new(),
-            failed_undo: None,
-        }
-    }
-
-    /// What it has had of a step.
-    pub(super) fn step(&mut self, kind: KindId) -> &mut StepRow {
-        let at = self.steps.iter().position(|step| step.kind == kind).unwrap_or_else(|| {
-            self.steps.push(StepRow { kind, visits: 0, succeeded: None, ended: None });
-            self.steps.len() - 1
-        });
-        &mut self.steps[at]
-    }
-}
-
 /// Everything that the store holds.
 #[derive(Debug)]
 pub(super) struct State {
@@ -208,9 +71,9 @@ pub(super) struct State {
     pub(super) tasks: HashMap<TaskId, Row>,
     pub(super) runs: HashMap<RunId, RunRow>,
     /// Every task, by arrival.
-    pub(super) task_ids: Vec<TaskId>,
+    pub(super) task_ids: Arrivals<TaskId>,
     /// Every run, by arrival.
-    pub(super) run_ids: Vec<RunId>,
+    pub(super) run_ids: Arrivals<RunId>,
     pub(super) task_keys: HashMap<String, HashMap<String, TaskId>>,
     pub(super) run_keys: HashMap<String, HashMap<String, RunId>>,
     pub(super) groups: HashMap<Uuid, Group>,
@@ -219,10 +82,16 @@ pub(super) struct State {
     pub(super) kinds: Kinds,
     queue_ids: HashMap<String, QueueId>,
     pub(super) queues: Vec<Queue>,
+    pub(super) limits: Limits,
+    pub(super) schedules: BTreeMap<String, Schedule>,
+    pub(super) archive: Archive,
     /// Queues where a claim may be possible since this transaction began.
     pub(super) touched: BTreeSet<QueueId>,
-    /// What this transaction has still to do: groups where a turn may be free, runs to cancel because what
-    /// waits for them stops, and ended runs that somebody waits for.
+    /// When the rates of queues admit the next task.
+    pub(super) wakes: BTreeSet<(Timestamp, QueueId)>,
+    /// What this transaction has still to do: buckets where a slot may be free, groups where a turn may be, runs
+    /// to cancel because what waits for them stops, and ended runs that somebody waits for.
+    pub(super) freed: Vec<String>,
     pub(super) turns: Vec<Uuid>,
     pub(super) stopping: Vec<RunId>,
     pub(super) inner_ended: Vec<RunId>,
@@ -245,8 +114,8 @@ impl State {
             now: Timestamp::from_millis(0),
             tasks: HashMap::new(),
             runs: HashMap::new(),
-            task_ids: Vec::new(),
-            run_ids: Vec::new(),
+            task_ids: Arrivals::new(),
+            run_ids: Arrivals::new(),
             task_keys: HashMap::new(),
             run_keys: HashMap::new(),
             groups: HashMap::new(),
@@ -254,7 +123,12 @@ impl State {
             kinds: Kinds::default(),
             queue_ids: HashMap::new(),
             queues: Vec::new(),
+            limits: Limits::default(),
+            schedules: BTreeMap::new(),
+            archive: Archive::default(),
             touched: BTreeSet::new(),
+            wakes: BTreeSet::new(),
+            freed: Vec::new(),
             turns: Vec::new(),
             stopping: Vec::new(),
             inner_ended: Vec::new(),
@@ -270,7 +144,16 @@ impl State {
 
     /// A transaction begins: what has become due by now waits in its queue.
     pub(super) fn begin(&mut self, now: Timestamp) {
+        // A clock that goes back does not keep a queue waiting for its old time.
+        let back = now < self.now;
         self.now = now;
+        while let Some(&(at, queue)) = self.wakes.first() {
+            if at > now && !back {
+                break;
+            }
+            self.wakes.remove(&(at, queue));
+            self.touched.insert(queue);
+        }
         while let Some((&(at, _), &id)) = self.later.first_key_value() {
             if at > now {
                 break;
@@ -293,15 +176,18 @@ impl State {
                 self.wake_step_of(run);
             } else if let Some(group) = self.turns.pop() {
                 self.give_turns(group);
+            } else if let Some(bucket) = self.freed.pop() {
+                self.give_slot(&bucket);
             } else {
                 break;
             }
         }
     }
 
-    /// When the next delayed task is due, or the next signal comes too late.
+    /// When the next delayed task is due, the next signal comes too late, or a rate admits the next task.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
-        self.later.first_key_value().map(|(&(at, _), _)| at)
+        let later = self.later.first_key_value().map(|(&(at, _), _)| at);
+        later.into_iter().chain(self.wakes.first().map(|&(at, _)| at)).min()
     }
 
     /// What has ended since this was last asked.
@@ -314,6 +200,14 @@ impl State {
     pub(super) fn change(&mut self, id: TaskId, change: impl FnOnce(&mut Row)) {
         let Some(row) = self.tasks.get_mut(&id) else { return };
         let was_open = row.is_open();
+        let was = (row.state, row.due, row.queue, row.priority, row.run_at);
+        let had_slot = row.state == TaskState::Running || row.state == TaskState::Ready && row.due;
+        let bucket = row.slot_bucket().filter(|_| had_slot && row.indexed).map(str::to_owned);
+        if row.indexed {
+            self.queues[row.queue].standing.leave(row);
+            self.limits.leave(row);
+            self.archive.forget_task(row);
+        }
         match row.state {
             TaskState::Ready if row.due => self.queues[row.queue].remove(row.kind, row.order()),
             TaskState::Ready | TaskState::Waiting if row.has_time() => {
@@ -325,6 +219,9 @@ impl State {
             TaskState::Running => {
                 if let Some(worker) = row.worker.and_then(|worker| self.workers.get_mut(&worker)) {
                     worker.running.remove(&id);
+                }
+                if self.queues[row.queue].standing.rules.concurrency.is_some() {
+                    self.touched.insert(row.queue);
                 }
             }
             _ => {}
@@ -344,10 +241,14 @@ impl State {
         if row.state != TaskState::Waiting {
             row.wait = None;
         }
-        row.due = false;
+        if row.state == TaskState::Ready
+            && (was.0, was.2, was.3, was.4) != (row.state, row.queue, row.priority, row.run_at)
+        {
+            row.rank = rank::rank(row.run_at, row.priority, self.queues[row.queue].standing.rules.ageing);
+        }
+        row.due = row.state == TaskState::Ready && row.run_at <= self.now;
         match row.state {
-            TaskState::Ready if row.run_at <= self.now => {
-                row.due = true;
+            TaskState::Ready if row.due => {
                 self.queues[row.queue].insert(row.kind, row.order(), id);
                 self.touched.insert(row.queue);
             }
@@ -368,34 +269,48 @@ impl State {
             row.finished_at = Some(self.now);
             self.ended.push(id.into());
         }
+        row.indexed = true;
+        self.queues[row.queue].standing.enter(row);
+        self.limits.enter(row);
+        self.archive.keep_task(row);
+        // Whoever has no slot any more, or goes without the one that it was to get, leaves it to the next.
+        self.freed.extend(bucket.filter(|bucket| !row.keeps_slot(bucket, was.0)));
         let open = row.is_open();
         if let Some((group, item)) = row.item
             && let Some(group_row) = self.groups.get_mut(&group)
         {
             if row.wait == Some(Wait::Turn) {
                 group_row.waiting.insert(item, id);
-            } else if was_open && !open {
+            }
+            if was_open && !open {
                 group_row.open -= 1;
                 self.turns.push(group);
+            } else if open && !was_open {
+                group_row.open += 1;
             }
         }
-        if was_open != open
-            && let Some(run) = row.run.and_then(|run| self.runs.get_mut(&run))
-        {
-            if open {
-                run.live.insert(id);
-                run.record.open_tasks += 1;
-            } else {
-                run.live.remove(&id);
-                run.record.open_tasks = run.record.open_tasks.saturating_sub(1);
-                if !row.is_undo {
-                    let (number, state) = (row.number, row.state);
-                    let step = run.step(row.kind);
-                    step.ended = step.ended.max(Some((number, id)));
-                    if state == TaskState::Succeeded {
-                        step.succeeded = step.succeeded.max(Some((number, id)));
-                    }
-                }
+        if was_open != open {
+            self.count_in_run(id, open);
+        }
+    }
+
+    /// A task of a run has ended, or is live again.
+    fn count_in_run(&mut self, id: TaskId, open: bool) {
+        let Some(row) = self.tasks.get(&id) else { return };
+        let Some(run) = row.run.and_then(|run| self.runs.get_mut(&run)) else { return };
+        if open {
+            run.live.insert(id);
+            run.record.open_tasks += 1;
+            return;
+        }
+        run.live.remove(&id);
+        run.record.open_tasks = run.record.open_tasks.saturating_sub(1);
+        if !row.is_undo {
+            let (number, state) = (row.number, row.state);
+            let step = run.step(row.kind);
+            step.ended = step.ended.max(Some((number, id)));
+            if state == TaskState::Succeeded {
+                step.succeeded = step.succeeded.max(Some((number, id)));
             }
         }
     }

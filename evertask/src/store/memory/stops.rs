@@ -29,8 +29,8 @@ impl State {
                 !record.state.is_terminal() && matches(record.correlation.as_deref(), &record.workflow)
             })
         };
-        let runs = self.run_ids.iter().filter(|&&id| run_matches(id)).map(|&id| WorkId::Run(id));
-        let tasks = self.task_ids.iter().filter_map(|id| self.tasks.get(id)).filter(|row| {
+        let runs = self.run_ids.iter().filter(|&id| run_matches(id)).map(WorkId::Run);
+        let tasks = self.task_ids.iter().filter_map(|id| self.tasks.get(&id)).filter(|row| {
             !row.state.is_terminal()
                 && !row.is_undo_in_waiting()
                 && matches(row.correlation.as_deref(), &self.kinds.get(row.kind).name)

@@ -8,6 +8,7 @@ use crate::schedule::SystemClock;
 
 fn task(delay: Duration) -> NewWork {
     NewWork::Task(crate::store::NewTask {
+        terms: None,
         id: TaskId::new(),
         name: "send".into(),
         queue: "default".into(),
@@ -29,7 +30,13 @@ fn task(delay: Duration) -> NewWork {
 fn worker() -> WorkerInfo {
     let mut knows = crate::store::Known::default();
     knows.tasks.insert("send".to_owned());
-    WorkerInfo { id: WorkerId::new(), place: "here".to_owned(), lease: Duration::from_secs(1), knows }
+    WorkerInfo {
+        queues: Vec::new(),
+        id: WorkerId::new(),
+        place: "here".to_owned(),
+        lease: Duration::from_secs(1),
+        knows,
+    }
 }
 
 #[tokio::test]

@@ -54,6 +54,7 @@ impl State {
         let Some((run, undo)) = failed.and_then(|run| run.failed_undo.take().map(|undo| (run, undo))) else {
             return false;
         };
+        self.archive.forget_run(&run.record, run.number);
         run.record.state = RunState::Compensating;
         run.record.finished_at = None;
         self.change(undo, |row| {
@@ -85,12 +86,7 @@ impl State {
             return;
         }
         for id in undos {
-            let Some(row) = self.tasks.remove(&id) else { continue };
-            let keys = self.task_keys.get_mut(&self.kinds.get(row.kind).name);
-            if let Some((keys, key)) = keys.zip(row.key) {
-                keys.remove(&key);
-            }
-            self.task_ended(id);
+            self.remove_task(id);
         }
     }
 

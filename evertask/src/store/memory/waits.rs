@@ -20,11 +20,19 @@ pub(super) struct Group {
     pub(super) open: usize,
     /// Those that wait for their turn, by item.
     pub(super) waiting: BTreeMap<u32, TaskId>,
+    /// How many of its tasks were taken away.
+    pub(super) gone: usize,
 }
 
 impl Group {
     pub(super) fn new(limit: Option<u32>) -> Self {
-        Self { limit, tasks: Vec::new(), open: 0, waiting: BTreeMap::new() }
+        Self { limit, tasks: Vec::new(), open: 0, waiting: BTreeMap::new(), gone: 0 }
+    }
+
+    /// One more task of it.
+    pub(super) fn join(&mut self, id: TaskId) {
+        self.tasks.push(id);
+        self.open += 1;
     }
 
     /// Whether one more may be ready or running.
@@ -87,7 +95,8 @@ impl State {
     }
 
     pub(super) fn pause(&mut self, id: RunId) -> bool {
-        self.hold(id, RunState::Running, RunState::Paused, |row| row.state == TaskState::Ready)
+        let these = |row: &Row| row.state == TaskState::Ready || row.wait == Some(Wait::Slot);
+        self.hold(id, RunState::Running, RunState::Paused, these)
     }
 
     pub(super) fn resume(&mut self, id: RunId) -> bool {

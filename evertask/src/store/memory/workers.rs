@@ -53,6 +53,9 @@ impl Attached {
 
 impl State {
     pub(super) fn attach(&mut self, info: WorkerInfo, inbox: Inbox) {
+        for (name, rules) in &info.queues {
+            self.declare(name, *rules);
+        }
         self.unlist(info.id);
         let running = self.workers.remove(&info.id).map(|before| before.running).unwrap_or_default();
         let mut worker = Attached {

@@ -7,13 +7,18 @@
 //! again slowly: row by row.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::fault::Outcome;
 use super::fleet::{Fleet, Held};
+use super::guard::Guard;
 use super::inner::After;
 use super::insert::Fresh;
+use super::keys::{Holder, Place};
+use super::limits::Bucket;
 use super::link::Link;
+use super::news::{ENDED, STOP, WORK};
+use super::queues::{Hints, Queue, Room};
 use super::request::{Request, Settle};
 use super::run::RunRow;
 use crate::id::{RunId, TaskId, WorkId, WorkerId};
@@ -38,6 +43,23 @@ pub(super) struct Effects {
     pub(super) stale: bool,
 }
 
+impl Effects {
+    /// What other nodes are to hear of it. `is_ours` says whether a worker is one of this node.
+    pub(super) fn news(&self, is_ours: impl Fn(WorkerId) -> bool) -> u8 {
+        let mut news = 0;
+        if self.ready > 0 {
+            news |= WORK;
+        }
+        if self.cancels.iter().any(|(worker, _)| !is_ours(*worker)) {
+            news |= STOP;
+        }
+        if !self.ended.is_empty() {
+            news |= ENDED;
+        }
+        news
+    }
+}
+
 /// What a dispatch has added, or found there, once everything is written.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Given {
@@ -53,12 +75,15 @@ pub(super) struct Survey {
     /// What was put aside is looked at only if there is any.
     pub(super) apart: bool,
     pub(super) listed: HashSet<WorkerId>,
+    /// What was said of the queues in which this process has free slots, where anything was.
+    pub(super) queues: HashMap<String, Queue>,
 }
 
 /// One transaction under way.
 pub(super) struct Batch<'a> {
-    pub(super) link: &'a mut Link,
+    pub(super) link: Link<'a>,
     pub(super) fleet: &'a mut Fleet,
+    pub(super) hints: &'a mut Hints,
     pub(super) now: Timestamp,
     pub(super) effects: Effects,
     /// Whether each row is written as soon as it is added.
@@ -80,20 +105,45 @@ pub(super) struct Batch<'a> {
     /// Attempts that have succeeded, and what follows is still to be done.
     pub(super) succeeded: HashSet<Claim>,
     pub(super) survey: Option<Survey>,
-    /// The highest priority of what is ready in a queue.
-    pub(super) tops: HashMap<String, Option<i16>>,
+    /// The rank and the priority of the first that is ready in a queue.
+    pub(super) tops: HashMap<String, Option<(i64, i16)>>,
     /// What listed workers know, read when it is first needed.
     pub(super) knowledge: Option<Vec<Known>>,
     /// What is still to be done to other runs.
     pub(super) after: Vec<After>,
+    /// Which work is there, and whose keys are taken, of what was looked up.
+    pub(super) there: HashMap<uuid::Uuid, bool>,
+    pub(super) keys: HashMap<Place, Option<Holder>>,
+    /// Queues that something is dispatched to, and nobody has asked whether they take it.
+    pub(super) offered: BTreeSet<String>,
+    /// The queues that may refuse it, whose rows this transaction has.
+    pub(super) guards: HashMap<String, Guard>,
+    /// How many tasks may start in the queues that limit it.
+    pub(super) rooms: HashMap<String, Room>,
+    /// What was added for a worker that is next in a queue that limits how many run.
+    pub(super) handed: Vec<(WorkerId, String, uuid::Uuid)>,
+    /// The buckets whose rows this transaction has.
+    pub(super) buckets: HashMap<String, Bucket>,
+    /// Tasks that run no more, and buckets that have a slot more.
+    pub(super) leaving: Vec<uuid::Uuid>,
+    pub(super) freed: BTreeSet<String>,
+    /// Whether tasks were put off to a time.
+    pub(super) has_put_off: bool,
     dispatches: Vec<(usize, Vec<Given>)>,
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn new(link: &'a mut Link, fleet: &'a mut Fleet, now: Timestamp, slowly: bool) -> Self {
+    pub(super) fn new(
+        link: &'a mut Link<'_>,
+        fleet: &'a mut Fleet,
+        hints: &'a mut Hints,
+        now: Timestamp,
+        slowly: bool,
+    ) -> Self {
         Self {
-            link,
+            link: link.lend(),
             fleet,
+            hints,
             now,
             effects: Effects::default(),
             slowly,
@@ -110,6 +160,16 @@ impl<'a> Batch<'a> {
             tops: HashMap::new(),
             knowledge: None,
             after: Vec::new(),
+            there: HashMap::new(),
+            keys: HashMap::new(),
+            offered: BTreeSet::new(),
+            guards: HashMap::new(),
+            rooms: HashMap::new(),
+            handed: Vec::new(),
+            buckets: HashMap::new(),
+            leaving: Vec::new(),
+            freed: BTreeSet::new(),
+            has_put_off: false,
             dispatches: Vec::new(),
         }
     }
@@ -135,6 +195,7 @@ impl<'a> Batch<'a> {
     /// Everything is written; the dispatches know what they have added.
     pub(super) async fn finish(&mut self, requests: &mut [Request]) -> Outcome<()> {
         self.flush().await?;
+        self.give_slots().await?;
         for (index, given) in std::mem::take(&mut self.dispatches) {
             if let Some(Request::Dispatch(ask, _)) = requests.get_mut(index) {
                 ask.answer = Some(given.into_iter().map(|given| self.resolve(given)).collect());
@@ -143,7 +204,8 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    fn resolve(&self, given: Given) -> Dispatched {
+    /// What was added, now that everything is written.
+    pub(super) fn resolve(&self, given: Given) -> Dispatched {
         match given.ticket.and_then(|ticket| self.taken.get(&ticket)) {
             Some(&existing) => Dispatched { id: existing.into(), existing: true },
             None => given.dispatched,
@@ -151,16 +213,21 @@ impl<'a> Batch<'a> {
     }
 
     async fn prepare(&mut self, requests: &[Request]) -> Outcome<()> {
+        self.look_up(requests).await?;
         self.add_runs_of(requests).await?;
-        self.hold_ends_of(requests).await
+        self.hold_ends_of(requests).await?;
+        self.lock_guards_of(requests).await
     }
 
     async fn apply(&mut self, index: usize, request: &mut Request) -> Outcome<()> {
         match request {
-            Request::Dispatch(ask, _) => {
-                let given = self.dispatch(&ask.about).await?;
-                self.dispatches.push((index, given));
-            }
+            Request::Dispatch(ask, _) => match self.dispatch(&ask.about).await? {
+                Ok(given) => {
+                    ask.refusal = None;
+                    self.dispatches.push((index, given));
+                }
+                Err(refusal) => ask.refusal = Some(refusal),
+            },
             Request::Attach(ask) => {
                 self.attach(&ask.about.0).await?;
                 ask.answer = Some(());
@@ -188,9 +255,26 @@ impl<'a> Batch<'a> {
             Request::Resume(ask) => ask.answer = Some(self.resume(ask.about).await?),
             Request::ResumeUndo(ask) => ask.answer = Some(self.resume_undo(ask.about).await?),
             Request::ExpireRuns(ask) => ask.answer = Some(self.expire_runs().await?),
+            Request::KeepSchedules(ask) => ask.answer = Some(self.keep_schedules(&ask.about).await?),
+            Request::DropSchedule(ask) => ask.answer = Some(self.drop_schedule(&ask.about).await?),
+            Request::HoldSchedule(ask) => {
+                let (id, paused, next) = &ask.about;
+                ask.answer = Some(self.hold_schedule(id, *paused, *next).await?);
+            }
+            Request::TurnSchedule(ask) => ask.answer = Some(self.turn_schedule(&ask.about).await?),
+            Request::Revive(ask) => {
+                let (tasks, payload) = &ask.about;
+                ask.answer = Some(self.revive(tasks, payload.as_deref()).await?);
+            }
+            Request::Discard(ask) => ask.answer = Some(self.discard(&ask.about).await?),
+            Request::PruneTo(ask) => ask.answer = Some(self.prune(&ask.about.0, ask.about.1).await?),
             Request::Close(ask) => ask.answer = Some(()),
             #[cfg(feature = "sqlite")]
             Request::Pragmas(_) => {}
+            Request::ChangeQueue(ask) => ask.answer = Some(self.change_queue(&ask.about.0, &ask.about.1).await?),
+            // The store asks for the first in another way.
+            #[cfg(feature = "sqlite")]
+            Request::Prune(_) => {}
             Request::Wake | Request::Stop => {}
         }
         self.follow_up().await

@@ -88,6 +88,6 @@ impl Batch<'_> {
 
     async fn lives(&mut self, id: WorkId) -> Outcome<bool> {
         self.flush().await?;
-        Ok(read::ended(self.link, &[id]).await?.is_empty())
+        Ok(read::ended(&mut self.link, &[id]).await?.is_empty())
     }
 }

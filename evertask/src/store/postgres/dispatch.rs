@@ -7,23 +7,24 @@ use sqlx::query;
 use super::batch::{Batch, Given};
 use super::fault::{Fault, Outcome};
 use super::insert::With;
+use super::keys::Keyed;
 use super::request::Request;
 use super::sql;
-use super::value::{id, text};
+use super::value::{id, optional_id, text};
 use crate::id::{RunId, TaskId, WorkId};
 use crate::store::rules::run_of;
-use crate::store::{Dispatched, NewEach, NewRun, NewTask, NewWork, Wait};
+use crate::store::{Dispatched, NewEach, NewRun, NewTask, NewWork, OnKey, StoreError, Wait};
 
 impl Batch<'_> {
-    /// Adds work, all of it or none.
-    pub(super) async fn dispatch(&mut self, work: &[NewWork]) -> Outcome<Vec<Given>> {
-        for work in work {
-            if let NewWork::Each(each) = work {
-                return Err(Fault::Value(format!("the items of {} can only follow a task", each.id)));
-            }
-            if let Some(run) = run_of(work) {
-                let id = id_of(work);
-                return Err(Fault::Value(format!("the {id} is a part of the run {run}: only its own tasks add to it")));
+    /// Adds work, all of it or none. What is refused for a reason of its own does not undo the transaction.
+    pub(super) async fn dispatch(&mut self, work: &[NewWork]) -> Outcome<Result<Vec<Given>, StoreError>> {
+        check(work)?;
+        if let Some(refusal) = self.refuses(work).await? {
+            return Ok(Err(refusal));
+        }
+        for queue in work.iter().filter_map(Keyed::of).map(|keyed| &*keyed.task.queue) {
+            if !self.guards.contains_key(queue) && !self.offered.contains(queue) {
+                self.offered.insert(queue.to_owned());
             }
         }
         let mut given = Vec::with_capacity(work.len());
@@ -33,7 +34,7 @@ impl Batch<'_> {
                 other => Given { dispatched: self.add(other, &With::default()).await?, ticket: None },
             });
         }
-        Ok(given)
+        Ok(Ok(given))
     }
 
     /// Adds work.
@@ -50,6 +51,9 @@ impl Batch<'_> {
 
     /// Adds a run and its first task, and the step of another run that waits for its end. `with` is for that step.
     pub(super) async fn add_run(&mut self, run: &NewRun, with: &With<'_>) -> Outcome<Dispatched> {
+        if let Some(existing) = self.instead_of_run(run).await? {
+            return Ok(Dispatched { id: existing, existing: true });
+        }
         let is_new = match self.added_runs.insert(run.id, false) {
             Some(is_new) => is_new,
             None => self.insert_runs(&[run]).await?.contains(&run.id),
@@ -77,9 +81,12 @@ impl Batch<'_> {
         let mut runs = Vec::new();
         for request in requests {
             let Request::Dispatch(ask, _) = request else { continue };
+            if self.may_be_refused(&ask.about) {
+                continue;
+            }
             runs.extend(ask.about.iter().filter_map(|work| match work {
-                // One that is refused in its place is not added here.
-                NewWork::Run(run) if run_of(work).is_none() => Some(&**run),
+                // One that is refused in its place is not added here, and one whose key is asked about is not either.
+                NewWork::Run(run) if run_of(work).is_none() && run.on_key == OnKey::Return => Some(&**run),
                 _ => None,
             }));
         }
@@ -115,14 +122,20 @@ impl Batch<'_> {
             .bind(runs.iter().map(|run| step(run).or(run.parent).map(TaskId::uuid)).collect::<Vec<_>>())
             .bind(runs.iter().map(|run| step(run).map(TaskId::uuid)).collect::<Vec<_>>())
             .bind(runs.iter().map(|run| run.fingerprint.cast_signed()).collect::<Vec<_>>());
-        self.link.all(insert).await?.iter().map(|row| id(row, 0)).collect()
+        let new = self.link.all(insert).await?.iter().map(|row| id(row, 0)).collect::<Outcome<HashSet<RunId>>>()?;
+        for run in runs {
+            if let Some(key) = run.key.as_ref().filter(|_| run.on_key != OnKey::Return || !self.keys.is_empty()) {
+                self.has_key((true, run.workflow.clone(), key.clone()), run.id.into(), new.contains(&run.id));
+            }
+        }
+        Ok(new)
     }
 
     async fn existing_run(&mut self, run: &NewRun) -> Outcome<WorkId> {
-        let Some(key) = &run.key else { return Ok(run.id.into()) };
-        let find = query(sql::RUN_BY_KEY).bind(text(&run.workflow)).bind(text(key));
-        let by_key: Option<RunId> = self.link.first(find).await?.map(|row| id(&row, 0)).transpose()?;
-        Ok(by_key.unwrap_or(run.id).into())
+        let find =
+            query(sql::EXISTING_RUN).bind(run.id.uuid()).bind(text(&run.workflow)).bind(run.key.as_deref().map(text));
+        let existing: Option<RunId> = optional_id(&self.link.one(find).await?, 0)?;
+        Ok(existing.unwrap_or(run.id).into())
     }
 
     /// Adds the tasks of an `each`: as many as may run at once, and others that wait for their turn. Says how
@@ -143,14 +156,30 @@ impl Batch<'_> {
             }
         }
         if open > 0 {
-            let count = query(sql::OPEN_GROUP).bind(each.id).bind(open).bind(waiting).bind(most);
+            let run = each.tasks.first().and_then(|task| task.of.as_ref()).map(|of| of.run.uuid());
+            let count = query(sql::OPEN_GROUP).bind(each.id).bind(open).bind(waiting).bind(most).bind(run);
             self.link.execute(count).await?;
         }
         Ok(open)
     }
 }
 
-fn id_of(work: &NewWork) -> WorkId {
+/// What a dispatch can add: parts of a run are added by its own tasks.
+pub(super) fn check<'w>(work: impl IntoIterator<Item = &'w NewWork>) -> Outcome<()> {
+    for work in work {
+        if let NewWork::Each(each) = work {
+            return Err(Fault::Value(format!("the items of {} can only follow a task", each.id)));
+        }
+        if let Some(run) = run_of(work) {
+            let id = id_of(work);
+            return Err(Fault::Value(format!("the {id} is a part of the run {run}: only its own tasks add to it")));
+        }
+    }
+    Ok(())
+}
+
+/// The id of new work.
+pub(super) fn id_of(work: &NewWork) -> WorkId {
     match work {
         NewWork::Task(task) => task.id.into(),
         NewWork::Run(run) => run.id.into(),

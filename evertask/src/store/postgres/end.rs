@@ -12,6 +12,7 @@ use super::{read, sql};
 use crate::failure::FailureReport;
 use crate::id::{RunId, TaskId};
 use crate::store::RunState;
+use crate::store::rules::revival::may_revive;
 use crate::store::rules::{self, goes_on};
 
 impl Batch<'_> {
@@ -49,7 +50,7 @@ impl Batch<'_> {
             None
         };
         self.flush_runs().await?;
-        let Some(mut run) = read::run_of(self.link, row.id).await? else { return Ok(None) };
+        let Some(mut run) = read::run_of(&mut self.link, row.id).await? else { return Ok(None) };
         // What this transaction has decided is not all written.
         run.state = row.state;
         if let Some(output) = &row.output {
@@ -76,11 +77,13 @@ impl Batch<'_> {
         row.undo_failed = undo_failed.map(TaskId::uuid);
         self.effects.ended.push(row.id.into());
         let run = row.id.uuid();
-        if row.arrivals > 0 {
+        // Of a run that has failed and may go on, what it waited for and what it was given stays.
+        let stays = may_revive(row.facts(false)) && !self.was_undone(&row).await?;
+        if row.arrivals > 0 && !stays {
             self.link.execute(query(sql::CLEAR_ARRIVALS).bind(run)).await?;
             row.arrivals = 0;
         }
-        if row.signalled {
+        if row.signalled && !stays {
             self.link.execute(query(sql::CLEAR_SIGNALS).bind(run)).await?;
         }
         if let Some(step) = row.step {
@@ -93,10 +96,15 @@ impl Batch<'_> {
         if end_routed { self.add_end(id).await } else { Ok(()) }
     }
 
+    /// Whether anything of the run was undone.
+    async fn was_undone(&mut self, row: &RunRow) -> Outcome<bool> {
+        Ok(row.undos > 0 && !self.undone_of(&[row.id.uuid()]).await?.is_empty())
+    }
+
     /// What follows the workflow is added by the transaction that ends the run.
     async fn add_end(&mut self, run: RunId) -> Outcome<()> {
         self.flush_runs().await?;
-        let Some(mut run) = read::run_of(self.link, run).await? else { return Ok(()) };
+        let Some(mut run) = read::run_of(&mut self.link, run).await? else { return Ok(()) };
         match rules::end_run(&mut run, true, self.now) {
             Some(task) => self.add_task(&task, &With::default()).await.map(drop),
             None => Ok(()),

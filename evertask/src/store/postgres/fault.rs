@@ -12,6 +12,8 @@ pub(super) enum Fault {
     Silent,
     /// What was done for all of a batch at once needs to be done for each, because an id was taken.
     Taken,
+    /// A queue may refuse what is dispatched to it: what was done without asking needs to be done with care.
+    Guarded,
 }
 
 pub(super) type Outcome<T> = Result<T, Fault>;
@@ -25,6 +27,8 @@ pub(super) enum Remedy {
     Repeat,
     /// The same again, request by request and row by row.
     Slowly,
+    /// The same again at once, now that more is known.
+    Carefully,
     /// The connection is gone.
     Reconnect,
 }
@@ -48,6 +52,7 @@ impl Fault {
             Self::Value(_) => Remedy::Tell,
             Self::Silent => Remedy::Reconnect,
             Self::Taken => Remedy::Slowly,
+            Self::Guarded => Remedy::Carefully,
             Self::Sqlx(error) => match code(error) {
                 Some(code) => remedy(&code),
                 None => match error {
@@ -58,11 +63,18 @@ impl Fault {
                     | sqlx::Error::Encode(_)
                     | sqlx::Error::RowNotFound
                     | sqlx::Error::TypeNotFound { .. }
-                    | sqlx::Error::InvalidArgument(_) => Remedy::Tell,
+                    | sqlx::Error::InvalidArgument(_)
+                    | sqlx::Error::Configuration(_) => Remedy::Tell,
+                    error if tls(error).is_some() => Remedy::Tell,
                     _ => Remedy::Reconnect,
                 },
             },
         }
+    }
+
+    /// Whether somebody else had a lock for too long.
+    pub(super) fn is_lock(&self) -> bool {
+        matches!(self, Self::Sqlx(error) if code(error).as_deref() == Some("55P03"))
     }
 
     /// As the callers of the store at `place` see it.
@@ -71,14 +83,29 @@ impl Fault {
             Self::Sqlx(error) => error,
             Self::Value(reason) => return StoreError::Refused { reason },
             Self::Silent => return StoreError::Unavailable { reason: "the server does not answer".to_owned() },
-            Self::Taken => return StoreError::Unavailable { reason: "another node was in the way".to_owned() },
+            Self::Taken | Self::Guarded => {
+                return StoreError::Unavailable { reason: "another node was in the way".to_owned() };
+            }
         };
         let reason = error.to_string();
+        if let Some(error) = tls(&error) {
+            let hint = if cfg!(feature = "postgres-tls") { "" } else { "; it needs the feature `postgres-tls`" };
+            return unusable(place, format!("no connection with TLS: {error}{hint}"));
+        }
         match code(&error) {
             Some(code) => meaning(&code, reason, place),
             None if Self::Sqlx(error).remedy() == Remedy::Reconnect => StoreError::Unavailable { reason },
             None => StoreError::Refused { reason },
         }
+    }
+}
+
+/// What is wrong with TLS, or with the server's certificate: the latter comes as what was read and makes no sense.
+fn tls(error: &sqlx::Error) -> Option<String> {
+    match error {
+        sqlx::Error::Tls(error) => Some(error.to_string()),
+        sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => Some(error.to_string()),
+        _ => None,
     }
 }
 

@@ -15,15 +15,22 @@ pub(super) struct Group {
     open: i64,
     waiting: i64,
     most: Option<i64>,
+    /// Whether it is of no run.
+    alone: bool,
 }
 
 impl Batch<'_> {
     /// A task of the group has ended, or waits for its turn no more.
     pub(super) async fn leave_group(&mut self, id: Uuid, has_ended: bool, had_no_turn: bool) -> Outcome<Group> {
-        let leave = query(sql::LEAVE_GROUP).bind(id).bind(i64::from(has_ended)).bind(i64::from(had_no_turn));
-        let row = self.link.one(leave).await?;
-        let group = Group { id, open: row.try_get(0)?, waiting: row.try_get(1)?, most: row.try_get(2)? };
-        if group.open == 0 {
+        self.all_leave_group(id, i64::from(has_ended), i64::from(had_no_turn)).await
+    }
+
+    /// So many tasks of the group have ended, and so many wait for their turn no more.
+    pub(super) async fn all_leave_group(&mut self, id: Uuid, ended: i64, turned: i64) -> Outcome<Group> {
+        let row = self.link.one(query(sql::LEAVE_GROUP).bind(id).bind(ended).bind(turned)).await?;
+        let (open, waiting, most, alone) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+        let group = Group { id, open, waiting, most, alone };
+        if group.open == 0 && group.alone {
             self.link.execute(query(sql::CLOSE_GROUP).bind(id)).await?;
         }
         Ok(group)

@@ -1,6 +1,6 @@
 //! Runs that are held: what runs of them ends and is kept, and nothing new of them starts.
 
-use sqlx::query;
+use sqlx::{Row as _, query};
 
 use super::batch::Batch;
 use super::fault::Outcome;
@@ -16,7 +16,9 @@ impl Batch<'_> {
         row.state = RunState::Paused;
         self.put_run(row);
         self.flush().await?;
-        self.link.execute(query(sql::HOLD_TASKS).bind(run.uuid())).await?;
+        for row in self.link.all(query(sql::HOLD_TASKS).bind(run.uuid())).await? {
+            self.freed.extend(row.try_get::<Option<String>, _>(0)?);
+        }
         Ok(true)
     }
 
@@ -35,7 +37,9 @@ impl Batch<'_> {
     /// A task is ready again; if its run is held, it waits instead.
     pub(super) async fn hold_task(&mut self, task: TaskId, run: Option<RunId>) -> Outcome<()> {
         if self.state_of(run).await? == Some(RunState::Paused) {
-            self.link.execute(query(sql::HOLD_TASK).bind(task.uuid())).await?;
+            if let Some(row) = self.link.first(query(sql::HOLD_TASK).bind(task.uuid())).await? {
+                self.freed.extend(row.try_get::<Option<String>, _>(0)?);
+            }
         } else {
             self.stir();
         }

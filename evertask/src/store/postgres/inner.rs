@@ -35,7 +35,7 @@ impl Batch<'_> {
 
     async fn wake_step(&mut self, run: RunId, step: TaskId, undos: i64) -> Outcome<()> {
         self.flush().await?;
-        let Some(ended) = read::run_of(self.link, run).await? else { return Ok(()) };
+        let Some(ended) = read::run_of(&mut self.link, run).await? else { return Ok(()) };
         let waiting = self.waiting_step(step).await?;
         if undos > 0 && ended.state == RunState::Succeeded {
             match waiting.as_ref().and_then(|(task, _)| task.run) {

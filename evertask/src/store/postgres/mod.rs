@@ -1,10 +1,11 @@
 //! Work in a schema of a PostgreSQL database, for as many nodes as there are.
 //!
-//! Each store has a thread with three tasks: [`writer`] writes, in batches ([`batch`]), [`reader`] reads, and
+//! Each store has a thread with three tasks ([`start`]): [`writer`] writes, in batches ([`batch`]), [`reader`] reads, and
 //! [`news`] listens to the other nodes. Each has a connection of its own ([`link`]), and callers wait for an answer:
 //! no statement is ever abandoned half way because a caller went away. [`dispatch`], [`claim`], [`settle`],
-//! [`cancel`], [`signal`], [`hold`] and [`workers`] are what the writer can do, and [`insert`], [`stop`], [`run`],
-//! [`end`], [`group`], [`join`], [`undo`] and [`inner`] what follows from that. All SQL is in [`sql`], and the
+//! [`cancel`], [`signal`], [`hold`], [`queues`], [`workers`], [`schedules`], [`letters`] and [`prune`] are what the
+//! writer can do, and [`insert`], [`stop`], [`run`], [`end`], [`group`], [`join`], [`undo`] and [`inner`] what follows
+//! from that; [`guard`], [`keys`] and [`limits`] say what is added, and what starts. All SQL is in [`sql`], and the
 //! tables are in `migrations/postgres`.
 
 use std::fmt;
@@ -13,19 +14,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use sqlx::Row as _;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::writing::{fleet, request, wait};
 use crate::id::{RunId, TaskId, WorkId, WorkerId};
-use crate::schedule::Clock;
+use crate::schedule::{Clock, Timestamp};
 use crate::store::{
-    AttemptRecord, Beat, CancelOutcome, Claim, Dispatched, Earlier, Finished, Inbox, LogLine, NewWork, Notes, Peer,
-    Reply, RunFilter, RunRecord, Selection, SignalOutcome, Store, StoreError, TaskFilter, TaskRecord, Violation,
-    WorkerInfo,
+    AttemptRecord, Beat, CancelOutcome, Claim, Dispatched, Earlier, Finished, Inbox, LogLine, NewSchedule, NewWork,
+    Notes, Peer, Prune, QueueChange, QueueRecord, Reply, Revived, RunFilter, RunRecord, ScheduleRecord, Selection,
+    SignalOutcome, Store, StoreError, TaskFilter, TaskRecord, Turn, Violation, WorkerInfo,
 };
 
 mod batch;
+mod callers;
 mod cancel;
 mod claim;
 mod clock;
@@ -33,21 +34,31 @@ mod dispatch;
 mod end;
 mod fault;
 mod group;
+mod guard;
 mod hold;
 mod inner;
 mod insert;
 mod join;
+mod keys;
+mod letters;
+mod limits;
 mod link;
 mod migrate;
 mod news;
 mod outage;
+mod patience;
 mod points;
+mod prune;
+mod queues;
 mod read;
 mod reader;
+mod requests;
 mod run;
+mod schedules;
 mod settle;
 mod signal;
 mod sql;
+mod start;
 mod stop;
 #[cfg(all(test, feature = "testing", unix))]
 mod tests;
@@ -59,29 +70,33 @@ mod workers;
 mod writer;
 
 use clock::DatabaseClock;
-use fault::{Outcome, Remedy};
 use news::Heard;
-use outage::{Contact, Outage};
-use reader::{Job, Living, Reader, Reading};
+use patience::Patience;
+use reader::{Job, Living, Reading};
 use request::{Ask, Request, Settle};
+pub(crate) use requests::{Asked, Deed, Desk, SqlOptions, Wish};
+use start::Tasks;
 use url::Place;
 use wait::Waiters;
 
 /// How many dispatches may wait for the writer; more wait for their turn.
 const MOST_WAITING: usize = 4_096;
 
-/// How old what is read of other workers' lives may be, for a lease of half a minute or more; else this part of it.
-const LIVES_AGE: Duration = Duration::from_secs(3);
-const LIVES_PART: u32 = 10;
+/// How old what is read of other workers' lives may be, for a lease of half a minute or more; else this part of it:
+/// it is read about once between two signs of life of this process.
+const LIVES_AGE: Duration = Duration::from_secs(5);
+const LIVES_PART: u32 = 6;
 
 /// Work in a schema of a PostgreSQL database.
 pub struct PostgresStore {
-    shown: String,
+    place: Place,
     clock: Arc<dyn Clock>,
     requests: mpsc::UnboundedSender<Request>,
     room: Arc<Semaphore>,
     jobs: mpsc::UnboundedSender<Job>,
     waiters: Arc<Waiters>,
+    heard: Arc<Heard>,
+    patience: Arc<Patience>,
     /// In milliseconds.
     lives_age: AtomicU64,
     thread: Option<JoinHandle<()>>,
@@ -91,7 +106,8 @@ impl PostgresStore {
     /// Opens the schema that the URL names, makes it if there is none, and brings its tables up to date. Work is
     /// due by the database's clock.
     ///
-    /// `postgres://user:password@host:port/database`, with what the driver knows, and with
+    /// `postgres://user:password@host:port/database`, with what the driver knows (`sslmode=verify-full` and its like,
+    /// with the feature `postgres-tls`), and with
     /// - `schema`: where the tables are, `evertask` if it is not said;
     /// - `pooler=transaction`: behind a pooler such as pgbouncer in transaction mode. Then nothing is kept in a
     ///   session, and no statement is prepared for longer than its transaction;
@@ -114,7 +130,7 @@ impl PostgresStore {
 
     async fn start(url: &str, clock: Arc<dyn Clock>, time: Option<Arc<DatabaseClock>>) -> Result<Self, StoreError> {
         let place = Place::parse(url)?;
-        let shown = place.shown.clone();
+        let patience = Arc::clone(&place.patience);
         let waiters = Arc::new(Waiters::default());
         let (requests, asked) = mpsc::unbounded_channel();
         let (jobs, to_read) = mpsc::unbounded_channel();
@@ -124,11 +140,13 @@ impl PostgresStore {
             let _ = wake.send(Request::Wake);
         }));
         let (started, has_started) = oneshot::channel();
+        let heard = Arc::new(Heard::default());
         let tasks = Tasks {
             place,
             clock: Arc::clone(&clock),
             time,
             waiters: Arc::clone(&waiters),
+            heard: Arc::clone(&heard),
             asked,
             jobs: jobs.clone(),
             to_read,
@@ -139,14 +157,16 @@ impl PostgresStore {
         let thread = thread
             .spawn(move || tokio::task::LocalSet::new().block_on(&runtime, tasks.run(started)))
             .map_err(unavailable)?;
-        has_started.await.unwrap_or(Err(StoreError::Closed))?;
+        let place = has_started.await.unwrap_or(Err(StoreError::Closed))?;
         Ok(Self {
-            shown,
+            place,
             clock,
             requests,
             room: Arc::new(Semaphore::new(MOST_WAITING)),
             jobs,
             waiters,
+            heard,
+            patience,
             lives_age: AtomicU64::new(millis(LIVES_AGE)),
             thread: Some(thread),
         })
@@ -163,124 +183,13 @@ impl PostgresStore {
         reply(reader::ask(&self.jobs, read))
     }
 
-    /// Who lives, and when the first run's time is up.
+    /// Who lives, and what comes next.
     fn lives(&self) -> Reply<Living> {
         let (sender, answer) = oneshot::channel();
         let age = Duration::from_millis(self.lives_age.load(Ordering::Relaxed));
         let _ = self.jobs.send(Job::Lives(sender, age));
         reply(answer)
     }
-}
-
-/// What the store's thread does.
-struct Tasks {
-    place: Place,
-    clock: Arc<dyn Clock>,
-    time: Option<Arc<DatabaseClock>>,
-    waiters: Arc<Waiters>,
-    asked: mpsc::UnboundedReceiver<Request>,
-    jobs: mpsc::UnboundedSender<Job>,
-    to_read: mpsc::UnboundedReceiver<Job>,
-}
-
-impl Tasks {
-    async fn run(self, started: oneshot::Sender<Result<(), StoreError>>) {
-        let node = uuid::Uuid::now_v7();
-        let (place, link) = match prepare(self.place, node, self.time.as_deref()).await {
-            Ok(prepared) => prepared,
-            // Whoever opens the store waits for this.
-            Err(error) => return drop(started.send(Err(error))),
-        };
-        let (contact, has_contact) = watch::channel(true);
-        let contacts = Contact(has_contact);
-        let heard = Arc::new(Heard::default());
-        let generation = Arc::new(AtomicU64::new(0));
-        let reader = Reader { place: place.clone(), contact: contacts.clone(), generation: Arc::clone(&generation) };
-        let reads = tokio::task::spawn_local(reader.run(self.to_read));
-        let listens = tokio::task::spawn_local(news::listen(place.clone(), node, Arc::clone(&heard), contacts));
-        let setup = writer::Setup {
-            link,
-            place,
-            node,
-            clock: self.clock,
-            time: self.time,
-            waiters: self.waiters,
-            heard,
-            contact,
-            generation,
-            jobs: self.jobs,
-        };
-        drop(started.send(Ok(())));
-        writer::run(setup, self.asked).await;
-        listens.abort();
-        for (name, task) in [("listens", listens), ("reads", reads)] {
-            if let Err(error) = task.await
-                && error.is_panic()
-            {
-                tracing::error!(%error, task = name, "a task of the store panicked");
-            }
-        }
-    }
-}
-
-/// Connects, brings the tables up to date, and gives the node its row. A database that is away is waited for, as
-/// any caller does.
-async fn prepare(
-    mut place: Place,
-    node: uuid::Uuid,
-    time: Option<&DatabaseClock>,
-) -> Result<(Place, link::Link), StoreError> {
-    let mut outage = Outage::begin();
-    loop {
-        match try_prepare(&mut place, node, time).await {
-            Ok(link) => return Ok((place, link)),
-            Err(Failure::Told(error)) => return Err(error),
-            Err(Failure::Fault(fault)) if fault.remedy() == Remedy::Tell || outage.patience().is_zero() => {
-                return Err(fault.at(&place.shown));
-            }
-            Err(Failure::Fault(_)) => {
-                outage.tried();
-                tokio::time::sleep(outage.pause()).await;
-            }
-        }
-    }
-}
-
-enum Failure {
-    Told(StoreError),
-    Fault(fault::Fault),
-}
-
-impl From<fault::Fault> for Failure {
-    fn from(fault: fault::Fault) -> Self {
-        Self::Fault(fault)
-    }
-}
-
-async fn try_prepare(place: &mut Place, node: uuid::Uuid, time: Option<&DatabaseClock>) -> Result<link::Link, Failure> {
-    let mut link = link::Link::open(place, link::Purpose::Write, writer::STATEMENT).await?;
-    migrate::migrate(&mut link, place).await.map_err(Failure::Told)?;
-    let durability = durability(&mut link).await?;
-    if durability.0 == "off" {
-        tracing::warn!("the database's `synchronous_commit` is off: it is on for what evertask writes");
-        place.durable = true;
-    }
-    if durability.1 == "off" {
-        tracing::warn!("the database's `fsync` is off: what it acknowledges may be lost when its machine stops");
-    }
-    link.close().await;
-    let mut link = writer::open(place, node, time).await?;
-    link.begin().await?;
-    link.execute(sqlx::query(sql::FORGET_NODES)).await?;
-    link.script(sql::COMMIT.to_owned()).await?;
-    Ok(link)
-}
-
-async fn durability(link: &mut link::Link) -> Outcome<(String, String)> {
-    link.begin().await?;
-    let row = link.one(sqlx::query(sql::DURABILITY)).await?;
-    link.script(sql::COMMIT.to_owned()).await?;
-    Ok((row.try_get(0)?, row.try_get(1)?))
 }
 
 impl Store for PostgresStore {
@@ -302,12 +211,12 @@ impl Store for PostgresStore {
     fn attach(&self, worker: WorkerInfo, inbox: Inbox) -> Reply<()> {
         let age = millis(worker.lease / LIVES_PART).max(1);
         self.lives_age.fetch_min(age, Ordering::Relaxed);
+        self.patience.keep(worker.lease);
         self.ask(Request::Attach, (worker, inbox))
     }
 
     fn settle(&self, worker: WorkerId, finished: Vec<Finished>, free: Vec<(String, u32)>) {
-        let settled = Vec::with_capacity(finished.len());
-        let _ = self.requests.send(Request::Settle(Settle { worker, finished, free, settled }));
+        let _ = self.requests.send(Request::Settle(Settle::new(worker, finished, free)));
     }
 
     fn detach(&self, worker: WorkerId) -> Reply<()> {
@@ -324,7 +233,7 @@ impl Store for PostgresStore {
 
     fn workers(&self) -> Reply<Vec<Peer>> {
         let lives = self.lives();
-        Box::pin(async move { Ok(lives.await?.0) })
+        Box::pin(async move { Ok(lives.await?.peers) })
     }
 
     fn reclaim(&self, lapsed: Vec<Peer>) -> Reply<Vec<TaskId>> {
@@ -369,10 +278,78 @@ impl Store for PostgresStore {
         let (requests, clock) = (self.requests.clone(), Arc::clone(&self.clock));
         Box::pin(async move {
             // This is asked every second: only if there is something to do is it a matter for the writer.
-            if lives.await?.1.is_none_or(|deadline| deadline > clock.now()) {
+            if lives.await?.deadline.is_none_or(|deadline| deadline > clock.now()) {
                 return Ok(Vec::new());
             }
             let _ = requests.send(Request::ExpireRuns(ask));
+            reply(answer).await
+        })
+    }
+
+    fn change_queue(&self, name: String, change: QueueChange) -> Reply<QueueRecord> {
+        self.ask(Request::ChangeQueue, (name, change))
+    }
+
+    fn queues(&self) -> Reply<Vec<QueueRecord>> {
+        let clock = Arc::clone(&self.clock);
+        self.read(Box::new(move |link| {
+            let now = clock.now();
+            Box::pin(queues::list(link, now))
+        }))
+    }
+
+    fn keep_schedules(&self, schedules: Vec<NewSchedule>) -> Reply<()> {
+        self.ask(Request::KeepSchedules, schedules)
+    }
+
+    fn drop_schedule(&self, id: String) -> Reply<bool> {
+        self.ask(Request::DropSchedule, id)
+    }
+
+    fn hold_schedule(&self, id: String, paused: bool, next: Option<Timestamp>) -> Reply<bool> {
+        self.ask(Request::HoldSchedule, (id, paused, next))
+    }
+
+    fn schedules(&self) -> Reply<Vec<ScheduleRecord>> {
+        self.read(Box::new(|link| Box::pin(schedules::list(link))))
+    }
+
+    fn due_schedules(&self) -> Reply<(Vec<ScheduleRecord>, Option<Timestamp>)> {
+        let lives = self.lives();
+        let (jobs, clock) = (self.jobs.clone(), Arc::clone(&self.clock));
+        Box::pin(async move {
+            // This is asked every second: only if a slot has come is it looked at which.
+            let slot = lives.await?.slot;
+            if slot.is_none_or(|slot| slot > clock.now()) {
+                return Ok((Vec::new(), slot));
+            }
+            let due: Reading<_> = Box::new(move |link| {
+                let now = clock.now();
+                Box::pin(schedules::due(link, now))
+            });
+            reply(reader::ask(&jobs, due)).await
+        })
+    }
+
+    fn turn_schedule(&self, turn: Turn) -> Reply<Vec<Dispatched>> {
+        self.ask(Request::TurnSchedule, turn)
+    }
+
+    fn revive(&self, tasks: Vec<TaskId>, payload: Option<Vec<u8>>) -> Reply<Vec<(TaskId, Revived)>> {
+        self.ask(Request::Revive, (tasks, payload))
+    }
+
+    fn discard(&self, work: Vec<WorkId>) -> Reply<u64> {
+        self.ask(Request::Discard, work)
+    }
+
+    fn prune(&self, prune: Prune) -> Reply<u64> {
+        // How far that goes is read: a limit of many costs, and is no matter for the writer.
+        let reach = self.read(Box::new(move |link| Box::pin(prune::reach(link, prune))));
+        let requests = self.requests.clone();
+        Box::pin(async move {
+            let (ask, answer) = Ask::new((prune, reach.await?));
+            let _ = requests.send(Request::PruneTo(ask));
             reply(answer).await
         })
     }
@@ -428,6 +405,10 @@ impl Store for PostgresStore {
     fn close(&self) -> Reply<()> {
         self.ask(Request::Close, ())
     }
+
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
 }
 
 impl Drop for PostgresStore {
@@ -437,14 +418,14 @@ impl Drop for PostgresStore {
         let Some(thread) = self.thread.take() else { return };
         // The last reply may hold the store, on that thread: then it ends by itself.
         if thread.thread().id() != thread::current().id() && thread.join().is_err() {
-            tracing::error!(database = self.shown, "the thread of the store panicked");
+            tracing::error!(database = self.place.shown, "the thread of the store panicked");
         }
     }
 }
 
 impl fmt::Debug for PostgresStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PostgresStore").field("database", &self.shown).finish_non_exhaustive()
+        f.debug_struct("PostgresStore").field("database", &self.place.shown).finish_non_exhaustive()
     }
 }
 

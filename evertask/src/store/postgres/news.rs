@@ -3,10 +3,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
+use sqlx::Executor as _;
 use sqlx::postgres::{PgListener, PgPoolOptions};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
+use super::fault::Outcome;
+use super::link::within;
 use super::outage::{Contact, by_chance};
 use super::url::Place;
 
@@ -16,19 +20,31 @@ pub(super) const WORK: u8 = 1;
 pub(super) const STOP: u8 = 2;
 /// Tasks or runs have ended.
 pub(super) const ENDED: u8 = 4;
+/// Something was asked by SQL.
+const ASKED: u8 = 8;
 
 /// What was heard and nobody has looked at yet.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
     news: AtomicU8,
     wake: Notify,
+    /// How often something was asked by SQL, as far as it was heard.
+    asked: watch::Sender<u64>,
 }
 
 impl Heard {
     /// Something was heard.
     fn add(&self, news: u8) {
-        self.news.fetch_or(news, Ordering::AcqRel);
+        if news & ASKED != 0 {
+            self.asked.send_modify(|asked| *asked += 1);
+        }
+        self.news.fetch_or(news & !ASKED, Ordering::AcqRel);
         self.wake.notify_one();
+    }
+
+    /// Changes when something was asked by SQL.
+    pub(super) fn asked(&self) -> watch::Receiver<u64> {
+        self.asked.subscribe()
     }
 
     /// Waits for something to be heard.
@@ -56,17 +72,28 @@ fn understand(node: uuid::Uuid, payload: &str) -> u8 {
     payload.get(own.len()..).and_then(|news| news.parse().ok()).unwrap_or(WORK | STOP | ENDED)
 }
 
-/// Listens, on a connection of its own, until it is dropped. Losing that is survived, and said once.
+/// After so long a silence the connection is asked whether it still lives; then it is said that it does, too.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// The longest that a statement goes without an answer here.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// Listens, on a connection of its own, until it is dropped. Losing that is survived, and said once, until it has
+/// held for a while again.
 pub(super) async fn listen(place: Place, node: uuid::Uuid, heard: Arc<Heard>, contact: Contact) {
     let Some(options) = place.listen.clone() else { return };
     let mut warned = false;
     while contact.wait_for_long().await {
-        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(std::time::Duration::from_secs(5));
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ANSWER);
         let pool = pool.connect_lazy_with(options.clone());
-        let error = match hear(&pool, &place, node, &heard, &mut warned).await {
-            Ok(()) => "the connection was lost".to_owned(),
-            Err(error) => error.to_string(),
+        let hearing = hear(&pool, &place, node, &heard, &mut warned);
+        let error = tokio::select! {
+            heard = hearing => heard.map_or_else(|fault| fault.at(&place.shown).to_string(), |()| LOST.to_owned()),
+            // It may be as dead as the writer's, and not say so.
+            () = contact.lost() => LOST.to_owned(),
         };
+        // What was said since is not heard; and the writer finds out whether it has lost the database, too.
+        heard.add(WORK | STOP | ENDED);
         if !std::mem::replace(&mut warned, true) {
             tracing::warn!(
                 %error,
@@ -74,34 +101,37 @@ pub(super) async fn listen(place: Place, node: uuid::Uuid, heard: Arc<Heard>, co
                 super::insert::POLL / 1_000
             );
         }
-        let pause = std::time::Duration::from_millis(500);
+        let pause = Duration::from_millis(500);
         tokio::time::sleep(pause + by_chance(pause * 2)).await;
     }
 }
 
-async fn hear(
-    pool: &sqlx::PgPool,
-    place: &Place,
-    node: uuid::Uuid,
-    heard: &Heard,
-    warned: &mut bool,
-) -> Result<(), sqlx::Error> {
+const LOST: &str = "the connection was lost";
+
+async fn hear(pool: &sqlx::PgPool, place: &Place, node: uuid::Uuid, heard: &Heard, warned: &mut bool) -> Outcome<()> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.eager_reconnect(false);
     listener.ignore_pool_close_event(true);
-    listener.listen(&place.channel()).await?;
-    if std::mem::take(warned) {
-        tracing::info!("other nodes are heard again");
-    }
+    within(ANSWER, listener.listen(&place.channel())).await?;
     // What was said before nobody has heard.
-    heard.add(WORK | STOP | ENDED);
-    while let Some(said) = listener.try_recv().await? {
-        match understand(node, said.payload()) {
-            0 => {}
-            news => heard.add(news),
+    heard.add(WORK | STOP | ENDED | ASKED);
+    loop {
+        // What was received half way is there the next time.
+        match tokio::time::timeout(SILENCE, listener.try_recv()).await {
+            Ok(Ok(None)) => return Ok(()),
+            Ok(Ok(Some(said))) => match understand(node, said.payload()) {
+                0 => {}
+                news => heard.add(news),
+            },
+            Ok(Err(error)) => return Err(error.into()),
+            Err(_) => {
+                within(ANSWER, listener.execute("SELECT 1")).await?;
+                if std::mem::take(warned) {
+                    tracing::info!("other nodes are heard again");
+                }
+            }
         }
     }
-    Ok(())
 }
 
 #[cfg(test)]

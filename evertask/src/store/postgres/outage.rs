@@ -8,7 +8,7 @@ use tokio::sync::watch;
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Between two tries there is at least this, and by chance up to as much again.
-const SHORTEST: Duration = Duration::from_millis(500);
+pub(super) const SHORTEST: Duration = Duration::from_millis(500);
 
 /// Whether the database is within reach, as the writer knows; the others do not try by themselves.
 #[derive(Debug, Clone)]
@@ -20,6 +20,14 @@ impl Contact {
         let mut contact = self.0.clone();
         let within = tokio::time::timeout(PATIENCE, contact.wait_for(|there| *there)).await;
         if matches!(within, Ok(Ok(_))) { Ok(()) } else { Err(()) }
+    }
+
+    /// Waits for it to be out of reach.
+    pub(super) async fn lost(&self) {
+        if self.0.clone().wait_for(|there| !*there).await.is_err() {
+            // Nobody tries any more: whoever works, works on.
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Waits for it, however long it takes. `false` if nobody tries any more.

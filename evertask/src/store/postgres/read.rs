@@ -8,6 +8,7 @@ use sqlx::{Row as _, query};
 
 use super::fault::{Fault, Outcome};
 use super::link::Link;
+use super::reader::Living;
 use super::sql;
 use super::value::{
     count, id, optional_id, optional_string, park_reason, report, run_state, string, task_state, text, time, wait,
@@ -19,18 +20,18 @@ use crate::store::{AttemptRecord, Earlier, LogLine, Peer, RunFilter, RunRecord, 
 /// How many rows a listing has, if its filter does not say.
 const PAGE: u32 = 100;
 
-pub(super) async fn task(link: &mut Link, task: TaskId) -> Outcome<Option<TaskRecord>> {
+pub(super) async fn task(link: &mut Link<'_>, task: TaskId) -> Outcome<Option<TaskRecord>> {
     let row = link.first(query(sql::TASK).bind(task.uuid())).await?;
     row.map(|row| task_record(&row)).transpose()
 }
 
-pub(super) async fn run_of(link: &mut Link, run: RunId) -> Outcome<Option<RunRecord>> {
+pub(super) async fn run_of(link: &mut Link<'_>, run: RunId) -> Outcome<Option<RunRecord>> {
     let row = link.first(query(sql::RUN).bind(run.uuid())).await?;
     row.map(|row| run_record(&row)).transpose()
 }
 
 /// Which of these have ended, or are not there.
-pub(super) async fn ended(link: &mut Link, asked: &[WorkId]) -> Outcome<Vec<WorkId>> {
+pub(super) async fn ended(link: &mut Link<'_>, asked: &[WorkId]) -> Outcome<Vec<WorkId>> {
     let by_id: HashMap<uuid::Uuid, WorkId> = asked.iter().map(|&work| (work.uuid(), work)).collect();
     let ids: Vec<uuid::Uuid> = by_id.keys().copied().collect();
     let mut ended = Vec::new();
@@ -40,7 +41,7 @@ pub(super) async fn ended(link: &mut Link, asked: &[WorkId]) -> Outcome<Vec<Work
     Ok(ended)
 }
 
-pub(super) async fn tasks(link: &mut Link, filter: &TaskFilter) -> Outcome<Vec<TaskRecord>> {
+pub(super) async fn tasks(link: &mut Link<'_>, filter: &TaskFilter) -> Outcome<Vec<TaskRecord>> {
     let states: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
     let find = query(sql::TASKS)
         .bind((!states.is_empty()).then_some(states))
@@ -53,7 +54,7 @@ pub(super) async fn tasks(link: &mut Link, filter: &TaskFilter) -> Outcome<Vec<T
     link.all(find).await?.iter().map(task_record).collect()
 }
 
-pub(super) async fn runs(link: &mut Link, filter: &RunFilter) -> Outcome<Vec<RunRecord>> {
+pub(super) async fn runs(link: &mut Link<'_>, filter: &RunFilter) -> Outcome<Vec<RunRecord>> {
     let states: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
     let find = query(sql::RUNS)
         .bind((!states.is_empty()).then_some(states))
@@ -64,7 +65,7 @@ pub(super) async fn runs(link: &mut Link, filter: &RunFilter) -> Outcome<Vec<Run
     link.all(find).await?.iter().map(run_record).collect()
 }
 
-pub(super) async fn log(link: &mut Link, task: TaskId) -> Outcome<Vec<LogLine>> {
+pub(super) async fn log(link: &mut Link<'_>, task: TaskId) -> Outcome<Vec<LogLine>> {
     let rows = link.all(query(sql::LOG).bind(task.uuid())).await?;
     let said = |row: &PgRow| {
         let at = Timestamp::from_millis(row.try_get(0)?);
@@ -73,7 +74,7 @@ pub(super) async fn log(link: &mut Link, task: TaskId) -> Outcome<Vec<LogLine>> 
     rows.iter().map(said).collect()
 }
 
-pub(super) async fn attempts(link: &mut Link, task: TaskId) -> Outcome<Vec<AttemptRecord>> {
+pub(super) async fn attempts(link: &mut Link<'_>, task: TaskId) -> Outcome<Vec<AttemptRecord>> {
     let rows = link.all(query(sql::ATTEMPTS).bind(task.uuid())).await?;
     let attempt = |row: &PgRow| {
         let report = report(row, 2)?.ok_or_else(|| Fault::Value("an attempt without a report".to_owned()))?;
@@ -82,16 +83,16 @@ pub(super) async fn attempts(link: &mut Link, task: TaskId) -> Outcome<Vec<Attem
     rows.iter().map(attempt).collect()
 }
 
-/// The workers that are listed, and when the first run's time is up.
-pub(super) async fn lives(link: &mut Link) -> Outcome<(Vec<Peer>, Option<Timestamp>)> {
+/// The workers that are listed, and what comes next.
+pub(super) async fn lives(link: &mut Link<'_>) -> Outcome<Living> {
     let rows = link.all(query(sql::WORKERS)).await?;
     let peers = rows.iter().map(peer).collect::<Outcome<_>>()?;
-    let deadline = link.one(query(sql::NEXT_DEADLINE)).await?;
-    Ok((peers, time(&deadline, 0)?))
+    let next = link.one(query(sql::NEXT_TIMES)).await?;
+    Ok(Living { peers, deadline: time(&next, 0)?, slot: time(&next, 1)? })
 }
 
 /// The input of a run, and what steps of it came to when they last succeeded.
-pub(super) async fn earlier(link: &mut Link, run: RunId, steps: &[String]) -> Outcome<Earlier> {
+pub(super) async fn earlier(link: &mut Link<'_>, run: RunId, steps: &[String]) -> Outcome<Earlier> {
     let input = link.first(query(sql::RUN_INPUT).bind(run.uuid())).await?;
     let input: Option<Vec<u8>> = input.map(|row| row.try_get(0)).transpose()?;
     let mut outputs = Vec::with_capacity(steps.len());
@@ -149,6 +150,7 @@ fn task_record(row: &PgRow) -> Outcome<TaskRecord> {
         wait: wait(row, 28)?,
         item,
         is_undo: row.try_get(30)?,
+        deadline: time(row, 31)?,
     })
 }
 

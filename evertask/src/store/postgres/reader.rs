@@ -10,25 +10,30 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::fault::{Fault, Outcome, Remedy};
 use super::link::{Link, Purpose};
-use super::outage::Contact;
+use super::outage::{Contact, SHORTEST};
 use super::url::Place;
 use super::{read, sql};
 use crate::schedule::Timestamp;
 use crate::store::{Peer, StoreError};
 
-/// The longest that a statement goes without an answer.
-const PATIENCE: Duration = Duration::from_secs(35);
-
 /// Something that is read; it may be asked twice, where a connection is lost.
-pub(super) type Reading<T> = Box<dyn for<'l> Fn(&'l mut Link) -> Pin<Box<dyn Future<Output = Outcome<T>> + 'l>> + Send>;
+pub(super) type Reading<T> =
+    Box<dyn for<'l> Fn(&'l mut Link<'static>) -> Pin<Box<dyn Future<Output = Outcome<T>> + 'l>> + Send>;
 
-/// The workers that are listed, and when the first run's time is up.
-pub(super) type Living = (Vec<Peer>, Option<Timestamp>);
+/// The workers that are listed, and what comes next.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Living {
+    pub(super) peers: Vec<Peer>,
+    /// When the first run's time is up.
+    pub(super) deadline: Option<Timestamp>,
+    /// When the first slot of a schedule comes, or came.
+    pub(super) slot: Option<Timestamp>,
+}
 
 /// What the reader is asked.
 pub(super) enum Job {
     Read(Box<dyn Question>),
-    /// Who lives, and when the first run's time is up; not older than this.
+    /// Who lives, and what comes next; not older than this.
     Lives(oneshot::Sender<Result<Living, StoreError>>, Duration),
     /// The connection is closed, and this is dropped.
     Close(oneshot::Sender<()>),
@@ -36,7 +41,7 @@ pub(super) enum Job {
 
 /// A reading with whoever asked for it.
 pub(super) trait Question: Send {
-    fn read<'q>(&'q mut self, link: &'q mut Link) -> Pin<Box<dyn Future<Output = Outcome<()>> + 'q>>;
+    fn read<'q>(&'q mut self, link: &'q mut Link<'static>) -> Pin<Box<dyn Future<Output = Outcome<()>> + 'q>>;
     fn answer(self: Box<Self>, failed: Option<StoreError>);
 }
 
@@ -47,7 +52,7 @@ struct Asked<T> {
 }
 
 impl<T: Send> Question for Asked<T> {
-    fn read<'q>(&'q mut self, link: &'q mut Link) -> Pin<Box<dyn Future<Output = Outcome<()>> + 'q>> {
+    fn read<'q>(&'q mut self, link: &'q mut Link<'static>) -> Pin<Box<dyn Future<Output = Outcome<()>> + 'q>> {
         Box::pin(async move {
             self.found = Some((self.read)(link).await?);
             Ok(())
@@ -75,19 +80,18 @@ pub(super) fn ask<T: Send + 'static>(
     answer
 }
 
-/// What was read of workers and deadlines.
+/// What was read of workers, deadlines and slots.
 struct Lives {
     read_at: Instant,
     generation: u64,
-    peers: Vec<Peer>,
-    deadline: Option<Timestamp>,
+    living: Living,
 }
 
 /// The one that reads.
 pub(super) struct Reader {
     pub(super) place: Place,
     pub(super) contact: Contact,
-    /// How often this process has changed workers or deadlines.
+    /// How often this process has changed workers, deadlines or schedules.
     pub(super) generation: Arc<AtomicU64>,
 }
 
@@ -118,7 +122,7 @@ impl Reader {
 
     async fn lives(
         &self,
-        link: &mut Option<Link>,
+        link: &mut Option<Link<'static>>,
         known: &mut Option<Lives>,
         age: Duration,
     ) -> Result<Living, StoreError> {
@@ -126,7 +130,7 @@ impl Reader {
         if let Some(lives) =
             known.as_ref().filter(|lives| lives.generation == generation && lives.read_at.elapsed() < age)
         {
-            return Ok((lives.peers.clone(), lives.deadline));
+            return Ok(lives.living.clone());
         }
         *known = None;
         let read: Reading<_> = Box::new(|link| Box::pin(read::lives(link)));
@@ -134,18 +138,22 @@ impl Reader {
         let mut asked = Asked { read, found: None, reply };
         let read_at = Instant::now();
         self.read(link, &mut asked).await?;
-        let (peers, deadline) = asked.found.unwrap_or_default();
-        *known = Some(Lives { read_at, generation, peers: peers.clone(), deadline });
-        Ok((peers, deadline))
+        let living = asked.found.unwrap_or_default();
+        *known = Some(Lives { read_at, generation, living: living.clone() });
+        Ok(living)
     }
 
     /// Reads in a transaction of its own; once more where the connection was lost meanwhile.
-    async fn read(&self, link: &mut Option<Link>, question: &mut dyn Question) -> Result<(), StoreError> {
+    async fn read(&self, link: &mut Option<Link<'static>>, question: &mut dyn Question) -> Result<(), StoreError> {
         let mut tries = 0;
         loop {
             tries += 1;
             if link.is_none() && self.contact.wait().await.is_err() {
                 return Err(Fault::Silent.at(&self.place.shown));
+            }
+            if tries > 2 {
+                // The writer does not know yet that the database is away.
+                tokio::time::sleep(SHORTEST).await;
             }
             let fault = match self.try_read(link, question).await {
                 Ok(()) => return Ok(()),
@@ -158,10 +166,19 @@ impl Reader {
         }
     }
 
-    async fn try_read(&self, kept: &mut Option<Link>, question: &mut dyn Question) -> Outcome<()> {
+    /// If the writer finds that the database is away, this connection is given up too: it may be as dead, and not
+    /// say so.
+    async fn try_read(&self, kept: &mut Option<Link<'static>>, question: &mut dyn Question) -> Outcome<()> {
+        tokio::select! {
+            biased;
+            done = self.read_once(kept, question) => done,
+            () = self.contact.lost() => Err(Fault::Silent),
+        }
+    }
+
+    async fn read_once(&self, kept: &mut Option<Link<'static>>, question: &mut dyn Question) -> Outcome<()> {
         // A link that fails is not put back.
-        let mut link =
-            if let Some(link) = kept.take() { link } else { Link::open(&self.place, Purpose::Read, PATIENCE).await? };
+        let mut link = if let Some(link) = kept.take() { link } else { Link::open(&self.place, Purpose::Read).await? };
         link.begin().await?;
         let done = question.read(&mut link).await;
         let end = if done.is_ok() { sql::COMMIT } else { sql::ROLLBACK };

@@ -11,6 +11,7 @@ use super::sql;
 use super::value::{id, names, optional_id, run_state, string};
 use crate::failure::FailureReport;
 use crate::id::{RunId, TaskId, WorkerId};
+use crate::store::rules::revival::{RunFacts, loses};
 use crate::store::rules::{self, goes_on, run_of};
 use crate::store::{Follow, NewTask, NewWork, RunState, TaskState};
 
@@ -46,6 +47,8 @@ pub(super) struct RunRow {
     pub(super) step: Option<TaskId>,
     /// Whether it has had any signals.
     pub(super) signalled: bool,
+    /// Whether something was left out while it stopped that can't be taken up again.
+    pub(super) lost: bool,
     pub(super) finished_at: Option<i64>,
     pub(super) undo_failed: Option<Uuid>,
     /// What is new: its output, and why it has failed if nothing has failed it before.
@@ -64,6 +67,12 @@ impl RunRow {
     /// Whether something follows its end.
     pub(super) const fn carried(&self) -> bool {
         self.end_routed || self.step.is_some()
+    }
+
+    /// What decides whether it can be taken up again. `undone` says whether anything of it was undone.
+    pub(super) const fn facts(&self, undone: bool) -> RunFacts {
+        let is_step = self.step.is_some();
+        RunFacts { state: self.state, end_routed: self.end_routed, is_step, lost: self.lost, undone }
     }
 
     const fn counts(&self) -> (i64, i64, i64) {
@@ -93,6 +102,7 @@ impl Batch<'_> {
                 end_routed: row.try_get(7)?,
                 step: optional_id(&row, 8)?,
                 signalled: row.try_get(9)?,
+                lost: row.try_get(10)?,
                 finished_at: None,
                 undo_failed: None,
                 output: None,
@@ -141,7 +151,8 @@ impl Batch<'_> {
             .bind(changed.iter().map(|row| row.output.as_deref()).collect::<Vec<_>>())
             .bind(changed.iter().map(|row| row.failure.as_deref()).collect::<Vec<_>>())
             .bind(changed.iter().map(|row| row.finished_at).collect::<Vec<_>>())
-            .bind(changed.iter().map(|row| row.undo_failed).collect::<Vec<_>>());
+            .bind(changed.iter().map(|row| row.undo_failed).collect::<Vec<_>>())
+            .bind(changed.iter().map(|row| row.lost).collect::<Vec<_>>());
         self.link.execute(set).await?;
         for row in changed {
             (row.changed, row.output) = (false, None);
@@ -162,6 +173,7 @@ impl Batch<'_> {
         }
         let before = row.counts();
         row.open_tasks -= 1;
+        row.lost |= loses(next, Some((run, row.state)), ended.state, false);
         let has_succeeded = ended.state == TaskState::Succeeded;
         let mut failure = self.fails(&row, next).await?;
         let follows = if goes_on(row.state) { failure.is_none() } else { ended.state == TaskState::Cancelled };

@@ -15,6 +15,7 @@ use super::value::{encode, id, text};
 use crate::failure::FailureReport;
 use crate::id::{TaskId, WorkerId};
 use crate::store::rules;
+use crate::store::rules::revival::is_followed;
 use crate::store::{Claim, Finished, Follow, Notes, Settled, TaskState, Verdict};
 
 /// Why a running task is ready again.
@@ -77,7 +78,8 @@ impl Batch<'_> {
             }
             Verdict::Failed { report, error, next } => {
                 let ended = Ended { state: TaskState::Failed, report: Some(report), ..ended(*claim, held, next) };
-                self.fail(*claim, report, error.as_deref()).await? && self.ended(worker, ended).await?
+                let followed = self.is_followed(held, next).await?;
+                self.fail(*claim, report, error.as_deref(), followed).await? && self.ended(worker, ended).await?
             }
             Verdict::Cancelled { next } => {
                 let holds = self.link.execute(query(sql::END_CANCELLED).bind(id).bind(fence).bind(now)).await? > 0;
@@ -105,6 +107,7 @@ impl Batch<'_> {
         if !committed {
             return Ok(Settled::Fenced);
         }
+        self.leave(claim.id, held);
         self.keep_notes(claim.id, notes).await?;
         self.follow_up().await?;
         Ok(Settled::Committed)
@@ -117,10 +120,22 @@ impl Batch<'_> {
         if self.link.exists(find).await? { self.keep_notes(claim.id, notes).await } else { Ok(()) }
     }
 
-    async fn fail(&mut self, claim: Claim, report: &FailureReport, error: Option<&[u8]>) -> Outcome<bool> {
+    /// Whether something follows a failure: then it is not tried again.
+    async fn is_followed(&mut self, held: Held, next: &Follow) -> Outcome<bool> {
+        let run = held.run.zip(self.state_of(held.run).await?);
+        Ok(is_followed(&rules::follow(next.clone(), run, TaskState::Failed, held.undo)))
+    }
+
+    async fn fail(
+        &mut self,
+        claim: Claim,
+        report: &FailureReport,
+        error: Option<&[u8]>,
+        followed: bool,
+    ) -> Outcome<bool> {
         let report = encode(report)?;
-        let now = self.now.as_millis();
-        let fail = query(sql::FAIL).bind(claim.id.uuid()).bind(claim.fence).bind(&report).bind(error).bind(now);
+        let (id, now) = (claim.id.uuid(), self.now.as_millis());
+        let fail = query(sql::FAIL).bind(id).bind(claim.fence).bind(&report).bind(error).bind(now).bind(followed);
         if self.link.execute(fail).await? == 0 {
             return Ok(false);
         }

@@ -1,5 +1,7 @@
 //! Stopping tasks: what waits ends, what runs is told, and what waits for a run ends when that has ended.
 
+use std::collections::BTreeMap;
+
 use sqlx::postgres::PgRow;
 use sqlx::{Row as _, query};
 use uuid::Uuid;
@@ -30,11 +32,13 @@ pub(super) struct Live {
     pub(super) undo: bool,
     name: String,
     failures: u32,
+    cancel_requested: bool,
+    slot: Option<String>,
 }
 
 impl Live {
     /// How many columns it has.
-    pub(super) const COLUMNS: usize = 11;
+    pub(super) const COLUMNS: usize = 13;
 
     pub(super) fn read(row: &PgRow) -> Outcome<Self> {
         Ok(Self {
@@ -49,6 +53,8 @@ impl Live {
             undo: row.try_get(8)?,
             name: string(row, 9)?,
             failures: count(row, 10)?,
+            cancel_requested: row.try_get(11)?,
+            slot: row.try_get(12)?,
         })
     }
 
@@ -62,7 +68,9 @@ impl Batch<'_> {
     /// The run fails: what waits ends, what runs is told to stop, and nothing follows.
     pub(super) async fn fail_run(&mut self, mut row: RunRow, failure: &FailureReport) -> Outcome<()> {
         row.state = RunState::Compensating;
-        row.open_tasks -= self.stop_tasks(row.id).await?;
+        let live = self.live_tasks(row.id).await?;
+        row.lost |= self.mark_stopped(&live).await?;
+        row.open_tasks -= self.stop_tasks(&live).await?;
         self.keep_run(row, Some(failure)).await
     }
 
@@ -75,22 +83,41 @@ impl Batch<'_> {
             return Ok(Some(before));
         }
         row.state = RunState::Cancelling;
-        row.open_tasks -= self.stop_tasks(run).await?;
+        let live = self.live_tasks(run).await?;
+        row.open_tasks -= self.stop_tasks(&live).await?;
         self.keep_run(row, None).await?;
         Ok(Some(before))
     }
 
-    /// Stops the tasks of a run, and says how many have ended.
-    async fn stop_tasks(&mut self, run: RunId) -> Outcome<i64> {
-        let mut ended = Vec::new();
-        for task in self.live_tasks(run).await? {
-            let stop = self.stop(&task).await?;
-            self.leave_stopped(&task, stop).await?;
+    /// What a run's failure stops can be again what it was, apart from what was to be cancelled anyway, and runs that
+    /// are steps. Says whether there is any of those: then the run can't be taken up again.
+    async fn mark_stopped(&mut self, live: &[Live]) -> Outcome<bool> {
+        let is_lost = |task: &&Live| task.cancel_requested || task.wait == Some(Wait::Run);
+        let (lost, marked): (Vec<&Live>, Vec<&Live>) = live.iter().partition(is_lost);
+        if !marked.is_empty() {
+            let ids: Vec<Uuid> = marked.iter().map(|task| task.id.uuid()).collect();
+            self.link.execute(query(sql::MARK_STOPPED).bind(ids)).await?;
+        }
+        Ok(!lost.is_empty())
+    }
+
+    /// Stops these tasks of a run, and says how many have ended.
+    async fn stop_tasks(&mut self, live: &[Live]) -> Outcome<i64> {
+        let (mut ended, mut groups) = (Vec::new(), BTreeMap::<Uuid, (i64, i64)>::new());
+        for task in live {
+            let stop = self.stop(task).await?;
+            if let Some((group, has_ended, had_no_turn)) = leaves(task, stop) {
+                let counts = groups.entry(group).or_default();
+                *counts = (counts.0 + i64::from(has_ended), counts.1 + i64::from(had_no_turn));
+            }
             if stop == Stop::End {
                 ended.push(task.id);
             }
         }
         // However many they are.
+        for (group, (ended, turned)) in groups {
+            self.all_leave_group(group, ended, turned).await?;
+        }
         self.end_waiting(&ended).await?;
         Ok(i64::try_from(ended.len()).unwrap_or(i64::MAX))
     }
@@ -130,7 +157,9 @@ impl Batch<'_> {
             }
         }
         match stop {
-            Stop::Nothing | Stop::Inner | Stop::End => {}
+            // It was about to take a slot, perhaps.
+            Stop::End if task.state == TaskState::Ready => self.freed.extend(task.slot.clone()),
+            Stop::End | Stop::Nothing | Stop::Inner => {}
             Stop::Tell => self.tell_running(task).await?,
             Stop::Route => {
                 let route = query(sql::CANCEL_ROUTED).bind(task.id.uuid()).bind(self.now.as_millis());
@@ -143,11 +172,9 @@ impl Batch<'_> {
 
     /// The group of a task that was stopped no longer counts it as before.
     async fn leave_stopped(&mut self, task: &Live, stop: Stop) -> Outcome<Option<Group>> {
-        let had_no_turn = task.wait == Some(Wait::Turn);
-        match (task.group, stop) {
-            (Some(group), Stop::End) => self.leave_group(group, true, had_no_turn).await.map(Some),
-            (Some(group), Stop::Route) if had_no_turn => self.leave_group(group, false, true).await.map(Some),
-            _ => Ok(None),
+        match leaves(task, stop) {
+            Some((group, has_ended, had_no_turn)) => self.leave_group(group, has_ended, had_no_turn).await.map(Some),
+            None => Ok(None),
         }
     }
 
@@ -208,5 +235,15 @@ impl Batch<'_> {
         } else {
             self.keep_run(row, None).await
         }
+    }
+}
+
+/// The group that a task leaves that is stopped so, whether it ends, and whether it had no turn.
+fn leaves(task: &Live, stop: Stop) -> Option<(Uuid, bool, bool)> {
+    let had_no_turn = task.wait == Some(Wait::Turn);
+    match (task.group, stop) {
+        (Some(group), Stop::End) => Some((group, true, had_no_turn)),
+        (Some(group), Stop::Route) if had_no_turn => Some((group, false, true)),
+        _ => None,
     }
 }

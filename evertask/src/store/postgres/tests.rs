@@ -10,11 +10,14 @@ use super::PostgresStore;
 use super::outage::PATIENCE;
 use crate::id::{RunId, TaskId};
 use crate::store::{
-    Dispatched, Finished, Follow, Known, NewRun, NewTask, NewWork, Notes, Selection, Settled, StepOf, Store as _,
-    StoreError, Verdict,
+    Dispatched, Finished, Follow, Known, NewRun, NewTask, NewWork, Notes, OnKey, Selection, Settled, StepOf,
+    Store as _, StoreError, Verdict,
 };
 use crate::testing::conformance::TestWorker;
 use crate::testing::postgres::{Schema, Server};
+
+mod kept;
+mod limits;
 
 fn task() -> NewTask {
     NewTask {
@@ -33,6 +36,7 @@ fn task() -> NewTask {
         wait: None,
         visits: None,
         was: &[],
+        terms: None,
     }
 }
 
@@ -56,6 +60,7 @@ fn flow() -> NewRun {
         first: step(id, "one"),
         step: None,
         fingerprint: 1,
+        on_key: OnKey::Return,
     }
 }
 
@@ -71,7 +76,7 @@ fn succeeded(work: Vec<NewWork>) -> Verdict {
     Verdict::Succeeded { output: b"1".to_vec(), next: Follow { work, ..Follow::default() } }
 }
 
-async fn add(store: &PostgresStore) -> Result<Vec<Dispatched>, StoreError> {
+pub(super) async fn add(store: &PostgresStore) -> Result<Vec<Dispatched>, StoreError> {
     store.dispatch(vec![NewWork::Task(task())]).await
 }
 
@@ -177,15 +182,7 @@ async fn what_has_ended_costs_nothing() {
     drop(PostgresStore::open(schema.url()).await.unwrap());
     let mut conn = PgConnection::connect_with(&place.options).await.unwrap();
     let url = format!("{}&application_name={}", schema.url(), place.schema);
-    let fill = format!(
-        "SET search_path = {}; \
-         INSERT INTO task (id, name, queue, priority, state, run_at, fence, cancel_routed, created_at, finished_at, \
-                           payload, output, correlation) \
-         SELECT gen_random_uuid(), 'send', 'default', 0, 'succeeded', 0, 1, FALSE, 0, 0, '', '', 'o' || i \
-         FROM generate_series(1, 20000) AS i",
-        place.quoted_schema()
-    );
-    sqlx::raw_sql(AssertSqlSafe(fill)).execute(&mut conn).await.unwrap();
+    fill(&mut conn, &place, 20_000).await;
     let before = scans(&mut conn, &place.schema).await;
 
     let store = std::sync::Arc::new(PostgresStore::open(&url).await.unwrap());
@@ -212,14 +209,31 @@ async fn what_has_ended_costs_nothing() {
     store.close().await.unwrap();
     drop(worker);
     drop(store);
-    // A session counts when it has ended.
-    let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1";
-    while sqlx::query(sessions).bind(&place.schema).fetch_one(&mut conn).await.unwrap().get::<i64, _>(0) > 0 {
-        tokio::task::yield_now().await;
-    }
+    sessions_have_ended(&mut conn, &place.schema).await;
     assert_eq!(scans(&mut conn, &place.schema).await, before, "(tasks, runs) were looked through from end to end");
     sqlx::query("SELECT count(*) FROM task WHERE state = 'none'").execute(&mut conn).await.unwrap();
     assert_ne!(scans(&mut conn, &place.schema).await, before, "they are counted");
+}
+
+/// So many tasks have succeeded, at the beginning of time.
+async fn fill(conn: &mut PgConnection, place: &super::Place, tasks: u64) {
+    let fill = format!(
+        "SET search_path = {}; \
+         INSERT INTO task (id, name, queue, priority, state, run_at, rank, fence, cancel_routed, created_at, finished_at, \
+                           payload, output, correlation, slot, slots) \
+         SELECT gen_random_uuid(), 'send', 'default', 0, 'succeeded', 0, 0, 1, FALSE, 0, 0, '', '', 'o' || i, 'b', 1 \
+         FROM generate_series(1, {tasks}) AS i",
+        place.quoted_schema()
+    );
+    sqlx::raw_sql(AssertSqlSafe(fill)).execute(conn).await.unwrap();
+}
+
+/// A session counts when it has ended.
+async fn sessions_have_ended(conn: &mut PgConnection, name: &str) {
+    let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1";
+    while sqlx::query(sessions).bind(name).fetch_one(&mut *conn).await.unwrap().get::<i64, _>(0) > 0 {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// How often the tables of tasks and of runs were read from end to end, by sessions that have ended.

@@ -1,11 +1,13 @@
 //! The URL of a store: what of it is for us, and what for the driver.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 
 use super::fault::unusable;
+use super::patience::Patience;
 use crate::store::StoreError;
 
 /// The schema that the tables are in, if the URL does not say.
@@ -26,6 +28,10 @@ pub(super) struct Place {
     pub(super) pooled: bool,
     /// Whether what is written must be said to be durable, because the database does not see to it.
     pub(super) durable: bool,
+    /// What no other database has, once it is known.
+    pub(super) identity: String,
+    /// How long the server may take to answer.
+    pub(super) patience: Arc<Patience>,
 }
 
 impl Place {
@@ -68,9 +74,11 @@ impl Place {
         };
         let shown =
             format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or_default());
-        let mut place = Self { shown, schema, options, listen, pooled, durable: false };
+        let (identity, patience) = (String::new(), Arc::default());
+        let mut place = Self { shown, schema, options, listen, pooled, durable: false, identity, patience };
         if pooled {
-            place.options = place.options.statement_cache_capacity(0);
+            // pgbouncer lets nobody in who says how floating-point numbers are to be shown; there are none here.
+            place.options = place.options.statement_cache_capacity(0).extra_float_digits(None);
         }
         Ok(place)
     }

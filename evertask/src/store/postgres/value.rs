@@ -105,7 +105,7 @@ pub(super) fn park_reason(text: &str) -> Outcome<ParkReason> {
 /// What a task waits for, if it does.
 pub(super) fn wait(row: &PgRow, column: usize) -> Outcome<Option<Wait>> {
     let Some(text) = row.try_get::<Option<&str>, _>(column)? else { return Ok(None) };
-    let all = [Wait::Signal, Wait::Turn, Wait::Undo, Wait::Run, Wait::Pause];
+    let all = [Wait::Signal, Wait::Turn, Wait::Undo, Wait::Run, Wait::Pause, Wait::Slot];
     let wait = all.into_iter().find(|wait| wait.as_str() == text);
     wait.map(Some).ok_or_else(|| Fault::Value(format!("`{text}` is nothing to wait for")))
 }

@@ -11,7 +11,7 @@ use crate::store::Violation;
 const MOST: usize = 100;
 
 /// Every row that breaks an invariant. The caller has begun the transaction.
-pub(super) async fn verify(link: &mut Link) -> Outcome<Vec<Violation>> {
+pub(super) async fn verify(link: &mut Link<'_>) -> Outcome<Vec<Violation>> {
     let mut violations = Vec::new();
     for &(invariant, sql, detail) in sql::INVARIANTS {
         for row in link.all(query(sql)).await?.iter().take(MOST) {

@@ -1,5 +1,7 @@
 //! The lives of workers: they begin, give signs of life, end, or are taken for dead.
 
+use std::collections::BTreeMap;
+
 use sqlx::{Row as _, query};
 use uuid::Uuid;
 
@@ -11,7 +13,7 @@ use super::sql;
 use super::value::{count, id, optional_id, optional_string, string, text};
 use crate::id::{RunId, TaskId, WorkerId};
 use crate::store::rules;
-use crate::store::{Beat, Claim, Peer, WorkerInfo};
+use crate::store::{Beat, Claim, Peer, QueueRules, WorkerInfo};
 
 /// A task that a worker had when its life ended.
 struct Left {
@@ -26,6 +28,12 @@ impl Batch<'_> {
     /// A worker's life begins; what was parked and it knows is ready again.
     pub(super) async fn attach(&mut self, info: &WorkerInfo) -> Outcome<()> {
         self.flush().await?;
+        if !info.queues.is_empty() {
+            // Once each; what is said last holds.
+            let said: BTreeMap<&str, QueueRules> =
+                info.queues.iter().map(|(name, rules)| (name.as_str(), *rules)).collect();
+            self.keep_queues(&said.into_iter().collect::<Vec<_>>(), None, true).await?;
+        }
         // Whoever is about to park what this worker knows ends first, or sees it.
         self.link.execute(query(sql::KNOWLEDGE_CHANGES)).await?;
         let knows = serde_json::to_string(&info.knows)?;
@@ -62,6 +70,7 @@ impl Batch<'_> {
         self.link.execute(query(sql::DELETE_WORKER).bind(worker.uuid())).await?;
         for left in self.left_by(worker).await? {
             self.put_back(left.claim, left.held, PutBack { interrupts: 1, ..PutBack::default() }).await?;
+            self.leave(left.claim.id, left.held);
             self.follow_up().await?;
         }
         Ok(())
@@ -105,6 +114,7 @@ impl Batch<'_> {
             if self.put_back(left.claim, left.held, back).await? {
                 reclaimed.push(left.claim.id);
             }
+            self.leave(left.claim.id, left.held);
             self.follow_up().await?;
         }
         Ok(())
@@ -126,6 +136,7 @@ impl Batch<'_> {
                 run: optional_id(&row, 2)?,
                 group: optional_id::<Uuid>(&row, 5)?,
                 undo: row.try_get(6)?,
+                slotted: row.try_get(8)?,
                 fence: claim.fence,
                 worker,
                 told: false,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use sqlx::{Row as _, query};
+use sqlx::query;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
@@ -19,16 +19,22 @@ use super::fault::{Fault, Outcome, Remedy};
 use super::fleet::Fleet;
 use super::insert::POLL;
 use super::link::{Link, Purpose};
-use super::news::{ENDED, Heard, STOP, WORK, payload};
+use super::news::Heard;
 use super::outage::{Outage, by_chance};
+use super::queues::Hints;
 use super::reader::Job;
 use super::request::{Request, Settle};
 use super::url::Place;
 use super::wait::Waiters;
-use super::{points, read, sql};
-use crate::id::WorkerId;
+use super::{points, sql};
 use crate::schedule::{Clock, Timestamp};
 use crate::store::{Delivery, StoreError};
+
+mod aside;
+mod contact;
+mod others;
+
+use aside::{Aside, Waited};
 
 /// The most requests, and about the most rows, of one transaction.
 const MOST_REQUESTS: usize = 1_000;
@@ -47,12 +53,9 @@ const STEP_OVER: Duration = Duration::from_millis(20);
 /// Between two calls to the other nodes there is at least this.
 const QUIET: Duration = Duration::from_millis(10);
 
-/// How long the server may take to answer a statement; a little longer than it gives itself.
-pub(super) const STATEMENT: Duration = Duration::from_secs(35);
-
 /// What the writer works with.
 pub(super) struct Setup {
-    pub(super) link: Link,
+    pub(super) link: Link<'static>,
     pub(super) place: Place,
     pub(super) node: Uuid,
     pub(super) clock: Arc<dyn Clock>,
@@ -79,13 +82,16 @@ pub(super) async fn run(setup: Setup, mut requests: mpsc::UnboundedReceiver<Requ
         contact: setup.contact,
         generation: setup.generation,
         fleet: Fleet::default(),
+        hints: Hints::default(),
         number: 0,
         outage: None,
         held: Vec::new(),
+        aside: Aside::default(),
         unresolved: None,
         next_due: None,
         again: false,
         looked_round: Instant::now(),
+        served: Instant::now(),
         recovers_at: None,
         unsaid: 0,
         said: None,
@@ -124,7 +130,7 @@ enum Failed {
 }
 
 struct Writer {
-    link: Option<Link>,
+    link: Option<Link<'static>>,
     place: Place,
     node: Uuid,
     clock: Arc<dyn Clock>,
@@ -134,16 +140,21 @@ struct Writer {
     contact: watch::Sender<bool>,
     generation: Arc<AtomicU64>,
     fleet: Fleet,
+    hints: Hints,
     /// The number of the last transaction.
     number: i64,
     outage: Option<Outage>,
     /// Requests that wait for the database.
     held: Vec<Request>,
+    /// Requests that wait for others' transactions.
+    aside: Aside,
     unresolved: Option<Unresolved>,
     next_due: Option<Timestamp>,
     /// There is more to look at than the last transaction should.
     again: bool,
     looked_round: Instant,
+    /// When free slots were filled last, or could have been.
+    served: Instant,
     /// Serving failed: not before this.
     recovers_at: Option<Instant>,
     /// What the other nodes have not been told, and when they were told last.
@@ -167,9 +178,11 @@ impl Writer {
             if self.is_connected().await {
                 let batch = std::mem::take(&mut self.held);
                 self.handle(batch).await;
+                self.try_aside().await;
             }
             self.refuse_the_impatient(last.is_some());
             if let Some(last) = last {
+                self.end_aside();
                 return last;
             }
             if self.link.is_some() {
@@ -216,83 +229,9 @@ impl Writer {
             // What is due and was not claimed is locked by somebody who is about to.
             self.next_due.and_then(|due| self.clock.sleep_until(due)).map(|pause| pause.max(STEP_OVER))
         };
+        let look_for_work = self.looks_for_work().then(|| poll().saturating_sub(self.served.elapsed()));
         let say = (self.unsaid != 0).then(|| QUIET.saturating_sub(self.said.map_or(QUIET, |said| said.elapsed())));
-        [look_round, serve, say].into_iter().flatten().min()
-    }
-
-    /// Whether the database can be spoken to; tries to reach it, if it is time to.
-    async fn is_connected(&mut self) -> bool {
-        let Some(outage) = &self.outage else { return true };
-        if !outage.pause().is_zero() {
-            return false;
-        }
-        match self.reconnect().await {
-            Ok(()) => {
-                let lasted = self.outage.take().map(|outage| outage.lasted());
-                tracing::info!(?lasted, "the database is back");
-                self.contact.send_replace(true);
-                // Whatever was said meanwhile was not heard.
-                self.looked_round = Instant::now().checked_sub(poll()).unwrap_or_else(Instant::now);
-                self.again = true;
-                true
-            }
-            Err(fault) => {
-                self.link = None;
-                let error = fault.at(&self.place.shown);
-                if self.outage.as_mut().is_some_and(Outage::tried) {
-                    tracing::warn!(%error, "the database is away; trying to reach it");
-                }
-                false
-            }
-        }
-    }
-
-    async fn reconnect(&mut self) -> Outcome<()> {
-        let mut link = open(&self.place, self.node, self.time.as_deref()).await?;
-        if let Some(unresolved) = &self.unresolved {
-            link.begin().await?;
-            let row = link.first(query(sql::LAST_BATCH).bind(self.node)).await?;
-            let committed = row.map(|row| row.try_get::<i64, _>(0)).transpose()? == Some(self.number);
-            link.script(sql::COMMIT.to_owned()).await?;
-            tracing::debug!(committed, requests = unresolved.batch.len(), "read back what a lost answer had said");
-            if let Some(Unresolved { batch, effects, serve }) = self.unresolved.take() {
-                if committed {
-                    self.publish(batch, effects, serve);
-                } else {
-                    self.fleet.roll_back();
-                    self.held.splice(0..0, batch);
-                }
-            }
-        }
-        self.link = Some(link);
-        Ok(())
-    }
-
-    /// Those who have waited for the database for long enough are told; everybody is, before the end.
-    fn refuse_the_impatient(&mut self, is_last: bool) {
-        let Some(outage) = &self.outage else { return };
-        if !outage.patience().is_zero() && !is_last {
-            return;
-        }
-        let error = StoreError::Unavailable { reason: "the database is away".to_owned() };
-        for request in self.held.drain(..) {
-            refuse(request, error.clone(), &self.fleet);
-        }
-        if let Some(unresolved) = &mut self.unresolved {
-            // The results of attempts must not be given again before it is known what became of them.
-            let asks = unresolved.batch.extract_if(.., |request| is_last || !matches!(request, Request::Settle(_)));
-            for request in asks {
-                refuse(request, error.clone(), &self.fleet);
-            }
-        }
-    }
-
-    /// The connection is of no use any more.
-    fn lose(&mut self, fault: &Fault) {
-        tracing::debug!(?fault, "the connection was lost");
-        self.link = None;
-        self.outage.get_or_insert_with(Outage::begin);
-        self.contact.send_replace(false);
+        [look_round, look_for_work, serve, say, self.aside.pause()].into_iter().flatten().min()
     }
 
     /// Does a batch: in one transaction, or each request in its own if that fails.
@@ -301,7 +240,7 @@ impl Writer {
         if !serve && batch.is_empty() {
             return;
         }
-        let Some((batch, fault)) = self.attempt(batch, serve).await else { return };
+        let Some((batch, fault)) = self.attempt(batch, serve, None).await else { return };
         if batch.is_empty() {
             return self.serving_failed(fault);
         }
@@ -309,6 +248,8 @@ impl Writer {
             return self.refuse_all(batch, fault);
         }
         tracing::debug!(?fault, requests = batch.len(), "a batch failed: its requests are done one by one");
+        // Somebody else has what one of them needs: it is not waited for again.
+        let waited = fault.is_lock().then(Waited::begin);
         let mut batch = batch.into_iter();
         while let Some(request) = batch.next() {
             if self.link.is_none() {
@@ -316,27 +257,33 @@ impl Writer {
                 self.held.extend(batch);
                 return;
             }
-            if let Some((request, fault)) = self.attempt(vec![request], false).await {
+            if let Some((request, fault)) = self.attempt(vec![request], false, waited).await {
                 self.refuse_all(request, fault);
             }
         }
         if serve
             && self.link.is_some()
-            && let Some((_, fault)) = self.attempt(Vec::new(), true).await
+            && let Some((_, fault)) = self.attempt(Vec::new(), true, None).await
         {
             self.serving_failed(fault);
         }
     }
 
     /// Tries until it is done, or waits for the database, or can't be done: then it comes back.
-    async fn attempt(&mut self, mut batch: Vec<Request>, serve: bool) -> Option<(Vec<Request>, Fault)> {
+    /// What has waited for a lock does not wait for it again.
+    async fn attempt(
+        &mut self,
+        mut batch: Vec<Request>,
+        serve: bool,
+        waited: Option<Waited>,
+    ) -> Option<(Vec<Request>, Fault)> {
         let (mut slowly, mut repeats) = (false, 0);
         loop {
             let Some(mut link) = self.link.take() else {
                 self.held.splice(0..0, batch);
                 return None;
             };
-            let failed = match self.transact(&mut link, &mut batch, serve, slowly).await {
+            let failed = match self.transact(&mut link, &mut batch, serve, slowly, waited.is_some()).await {
                 Ok(effects) => {
                     self.link = Some(link);
                     self.publish(batch, effects, serve);
@@ -365,6 +312,8 @@ impl Writer {
             self.link = Some(link);
             match fault.remedy() {
                 Remedy::Slowly if !slowly => slowly = true,
+                Remedy::Repeat if fault.is_lock() => return self.set_aside(batch, fault, serve, waited),
+                Remedy::Carefully if repeats < REPEATS => repeats += 1,
                 Remedy::Repeat if repeats < REPEATS => {
                     repeats += 1;
                     tokio::time::sleep(by_chance(LONGEST_REPEAT)).await;
@@ -377,10 +326,11 @@ impl Writer {
     /// One transaction. When it fails, all is as before, on disk and in memory.
     async fn transact(
         &mut self,
-        link: &mut Link,
+        link: &mut Link<'_>,
         batch: &mut [Request],
         serve: bool,
         slowly: bool,
+        hurried: bool,
     ) -> Result<Effects, Failed> {
         // What is asked now is meant now, however long the way to the database.
         let now = self.clock.now();
@@ -388,7 +338,10 @@ impl Writer {
         if writes {
             link.begin().await.map_err(Failed::Undone)?;
         }
-        let mut transaction = Batch::new(link, &mut self.fleet, now, slowly);
+        if writes && hurried {
+            link.script(sql::HURRY.to_owned()).await.map_err(Failed::Undone)?;
+        }
+        let mut transaction = Batch::new(link, &mut self.fleet, &mut self.hints, now, slowly);
         transaction.apply_all(batch).await.map_err(Failed::Undone)?;
         if serve {
             transaction.serve().await.map_err(Failed::Undone)?;
@@ -401,18 +354,24 @@ impl Writer {
         self.number += 1;
         let commit = self.commit(&effects);
         points::hit("postgres.before_commit");
+        if !effects.ended.is_empty() {
+            points::hit("postgres.end.before_commit");
+        }
         if let Err(fault) = link.script(commit).await {
             let is_known = fault.remedy() != Remedy::Reconnect;
             return Err(if is_known { Failed::Undone(fault) } else { Failed::Unknown(fault, Box::new(effects)) });
         }
         points::hit("postgres.after_commit");
+        if !effects.ended.is_empty() {
+            points::hit("postgres.end.after_commit");
+        }
         Ok(effects)
     }
 
     /// The end of a transaction: its number, what others are to hear of it, and the commit, all in one go.
     fn commit(&mut self, effects: &Effects) -> String {
         let (node, number) = (self.node, self.number);
-        let mut commit = format!("UPDATE node SET batch = {number}, seen = clock_timestamp() WHERE id = '{node}'; ");
+        let mut commit = sql::number_batch(node, number);
         self.unsaid |= self.news_of(effects);
         if self.unsaid != 0 && self.said.is_none_or(|said| said.elapsed() >= QUIET) {
             commit.push_str(&self.call());
@@ -422,39 +381,6 @@ impl Writer {
         }
         commit.push_str(sql::COMMIT);
         commit
-    }
-
-    fn news_of(&self, effects: &Effects) -> u8 {
-        let mut news = 0;
-        if effects.ready > 0 {
-            news |= WORK;
-        }
-        if effects.cancels.iter().any(|(worker, _)| self.fleet.get(*worker).is_none()) {
-            news |= STOP;
-        }
-        if !effects.ended.is_empty() {
-            news |= ENDED;
-        }
-        news
-    }
-
-    fn call(&self) -> String {
-        // Neither of the two has a quote in it.
-        format!("NOTIFY \"{}\", '{}'", self.place.channel(), payload(self.node, self.unsaid))
-    }
-
-    /// Tells other nodes what they have not been told yet.
-    async fn say(&mut self) {
-        if self.unsaid == 0 || self.said.is_some_and(|said| said.elapsed() < QUIET) {
-            return;
-        }
-        let call = self.call();
-        (self.unsaid, self.said) = (0, Some(Instant::now()));
-        let Some(mut link) = self.link.take() else { return };
-        match link.script(call).await {
-            Ok(()) => self.link = Some(link),
-            Err(fault) => self.lose(&fault),
-        }
     }
 
     fn is_time_to_serve(&mut self) -> bool {
@@ -482,6 +408,7 @@ impl Writer {
     fn publish(&mut self, batch: Vec<Request>, effects: Effects, served: bool) {
         self.fleet.commit();
         if served {
+            self.served = Instant::now();
             (self.next_due, self.again) = (effects.next_due, effects.more);
         }
         if effects.stale {
@@ -518,71 +445,11 @@ impl Writer {
             self.waiters.tell(&effects.ended);
         }
     }
-
-    /// Looks at what other nodes have said that they did, and now and then at what they may have done.
-    async fn look_round(&mut self) {
-        let mut news = self.heard.take();
-        let watching = !self.fleet.is_empty() || self.waiters.any();
-        let is_time = watching && self.looked_round.elapsed() >= poll();
-        if is_time {
-            news = WORK | STOP | ENDED;
-            self.looked_round = Instant::now();
-        }
-        if news == 0 {
-            return;
-        }
-        if news & WORK != 0 {
-            self.handle(Vec::new()).await;
-        }
-        let workers = if news & STOP == 0 { Vec::new() } else { self.fleet.ids() };
-        let awaits = news & ENDED != 0 && self.waiters.any();
-        if workers.is_empty() && !awaits {
-            return;
-        }
-        let Some(mut link) = self.link.take() else { return };
-        match self.look(&mut link, &workers, awaits, is_time).await {
-            Ok(()) => self.link = Some(link),
-            // A look is only that: the connection is made anew.
-            Err(fault) => self.lose(&fault),
-        }
-    }
-
-    async fn look(&mut self, link: &mut Link, workers: &[WorkerId], awaits: bool, tell_time: bool) -> Outcome<()> {
-        link.begin().await?;
-        if let Some(clock) = self.time.as_deref().filter(|_| tell_time) {
-            link.tell_time(clock).await?;
-        }
-        let mut cancels = Vec::new();
-        let mut asking = Batch::new(link, &mut self.fleet, self.clock.now(), false);
-        for &worker in workers {
-            cancels.extend(asking.stops_of(worker).await?.into_iter().map(|claim| (worker, claim)));
-        }
-        let ended = if awaits { read::ended(link, &self.waiters.awaited()).await? } else { Vec::new() };
-        link.script(sql::COMMIT.to_owned()).await?;
-        self.fleet.tell_to_stop(cancels);
-        self.waiters.tell(&ended);
-        Ok(())
-    }
-
-    /// The store is closed.
-    async fn leave(&mut self) {
-        let Some(mut link) = self.link.take() else { return };
-        let left = async {
-            link.begin().await?;
-            link.execute(query(sql::DELETE_NODE).bind(self.node)).await?;
-            link.script(sql::COMMIT.to_owned()).await
-        };
-        if let Err(fault) = left.await {
-            // The row is forgotten by whoever opens the store in a week.
-            tracing::debug!(?fault, "the node's row stays");
-        }
-        link.close().await;
-    }
 }
 
 /// A connection for the writer, on which the node has its row.
-pub(super) async fn open(place: &Place, node: Uuid, time: Option<&DatabaseClock>) -> Outcome<Link> {
-    let mut link = Link::open(place, Purpose::Write, STATEMENT).await?;
+pub(super) async fn open(place: &Place, node: Uuid, time: Option<&DatabaseClock>) -> Outcome<Link<'static>> {
+    let mut link = Link::open(place, Purpose::Write).await?;
     link.begin().await?;
     if let Some(clock) = time {
         link.tell_time(clock).await?;

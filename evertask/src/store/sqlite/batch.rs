@@ -4,9 +4,11 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, PrepFlags, Statement};
 
+use super::ended::Ends;
 use super::fault::Outcome;
 use super::fleet::{Fleet, Held};
 use super::inner::After;
+use super::queues::Queues;
 use super::request::{Request, Settle};
 use super::sql;
 use crate::id::{WorkId, WorkerId};
@@ -23,7 +25,9 @@ pub(super) struct Hot<'c> {
     pub(super) claimable: Statement<'c>,
     pub(super) claim: Statement<'c>,
     pub(super) succeed: Statement<'c>,
+    pub(super) list_ended: Statement<'c>,
     pub(super) run_row: Statement<'c>,
+    pub(super) data_version: Statement<'c>,
 }
 
 impl<'c> Hot<'c> {
@@ -39,7 +43,9 @@ impl<'c> Hot<'c> {
             claimable: prepare(sql::CLAIMABLE)?,
             claim: prepare(sql::CLAIM)?,
             succeed: prepare(sql::SUCCEED)?,
+            list_ended: prepare(sql::LIST_ENDED)?,
             run_row: prepare(sql::RUN_ROW)?,
+            data_version: prepare(sql::DATA_VERSION)?,
         })
     }
 }
@@ -63,8 +69,13 @@ pub(super) struct Batch<'a, 'c> {
     pub(super) conn: &'c Connection,
     pub(super) hot: &'a mut Hot<'c>,
     pub(super) fleet: &'a mut Fleet,
+    pub(super) queues: &'a mut Queues,
+    /// Whether the queues are known to be as they are stored.
+    pub(super) knows_queues: bool,
     pub(super) now: Timestamp,
     pub(super) effects: Effects,
+    /// Tasks that have ended and are still to be listed.
+    pub(super) ends: Ends,
     /// What was put aside is looked at only if there is any; known once what is due was marked.
     pub(super) apart: Option<bool>,
     /// What listed workers know, read when it is first needed.
@@ -76,13 +87,22 @@ pub(super) struct Batch<'a, 'c> {
 }
 
 impl<'a, 'c> Batch<'a, 'c> {
-    pub(super) fn new(conn: &'c Connection, hot: &'a mut Hot<'c>, fleet: &'a mut Fleet, now: Timestamp) -> Self {
+    pub(super) fn new(
+        conn: &'c Connection,
+        hot: &'a mut Hot<'c>,
+        fleet: &'a mut Fleet,
+        queues: &'a mut Queues,
+        now: Timestamp,
+    ) -> Self {
         Self {
             conn,
             hot,
             fleet,
+            queues,
+            knows_queues: false,
             now,
             effects: Effects::default(),
+            ends: Ends::default(),
             apart: None,
             knowledge: None,
             listed: HashMap::new(),
@@ -93,15 +113,25 @@ impl<'a, 'c> Batch<'a, 'c> {
     /// Does what is asked, within the transaction. The answer waits in the request for the commit.
     pub(super) fn apply(&mut self, request: &mut Request) -> Outcome<()> {
         match request {
-            Request::Dispatch(ask, _) => ask.answer = Some(self.dispatch(&ask.about)?),
+            Request::Dispatch(ask, _) => match self.dispatch(&ask.about)? {
+                Ok(added) => ask.answer = Some(added),
+                Err(refusal) => ask.refusal = Some(refusal),
+            },
             Request::Attach(ask) => {
                 self.attach(&ask.about.0)?;
                 ask.answer = Some(());
             }
-            Request::Settle(Settle { worker, finished, settled, .. }) => {
+            Request::Settle(Settle { worker, finished, settled, refused, .. }) => {
                 settled.clear();
+                refused.clear();
                 for finished in finished.iter() {
-                    settled.push((finished.claim, self.settle(*worker, finished)?));
+                    match self.write_effects(finished)? {
+                        None => settled.push((finished.claim, self.settle(*worker, finished)?)),
+                        Some(reason) => {
+                            self.note(finished.claim, &finished.notes)?;
+                            refused.push((finished.claim, reason));
+                        }
+                    }
                 }
             }
             Request::Detach(ask) => {
@@ -121,7 +151,20 @@ impl<'a, 'c> Batch<'a, 'c> {
             Request::Resume(ask) => ask.answer = Some(self.resume(ask.about)?),
             Request::ResumeUndo(ask) => ask.answer = Some(self.resume_undo(ask.about)?),
             Request::ExpireRuns(ask) => ask.answer = Some(self.expire_runs()?),
+            Request::ChangeQueue(ask) => ask.answer = Some(self.change_queue(&ask.about.0, &ask.about.1)?),
+            Request::KeepSchedules(ask) => ask.answer = Some(self.keep_schedules(&ask.about)?),
+            Request::DropSchedule(ask) => ask.answer = Some(self.drop_schedule(&ask.about)?),
+            Request::HoldSchedule(ask) => {
+                let (id, paused, next) = &ask.about;
+                ask.answer = Some(self.hold_schedule(id, *paused, *next)?);
+            }
+            Request::TurnSchedule(ask) => ask.answer = Some(self.turn_schedule(&ask.about)?),
+            Request::Revive(ask) => ask.answer = Some(self.revive(&ask.about.0, ask.about.1.as_deref())?),
+            Request::Discard(ask) => ask.answer = Some(self.discard(&ask.about)?),
+            Request::Prune(ask) => ask.answer = Some(self.prune(&ask.about)?),
             Request::Pragmas(ask) => ask.answer = Some(super::connection::Pragmas::read(self.conn)?),
+            #[cfg(feature = "postgres")]
+            Request::PruneTo(_) => {}
             Request::Close(ask) => ask.answer = Some(()),
             Request::Wake | Request::Stop => {}
         }

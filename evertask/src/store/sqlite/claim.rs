@@ -5,8 +5,9 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::batch::Batch;
 use super::fault::Outcome;
 use super::fleet::{Held, Wanting};
-use super::sql;
+use super::limits::Limits;
 use super::value::{Id, got, id, optional_id};
+use super::{limits, sql};
 use crate::id::WorkerId;
 use crate::schedule::Timestamp;
 use crate::store::rules;
@@ -21,9 +22,11 @@ const MOST_ASIDE: usize = 1_000;
 /// A task that could be claimed.
 struct Candidate {
     seq: i64,
-    priority: i16,
+    rank: i64,
     group: Option<uuid::Uuid>,
     undo: bool,
+    /// In a box: most have none.
+    limits: Option<Box<Limits>>,
     task: Claimed,
 }
 
@@ -39,15 +42,55 @@ impl Batch<'_, '_> {
                 self.fleet.silence(wanting.worker);
                 continue;
             }
+            let slots = self.room(&wanting.queue, wanting.slots)?;
+            if slots > 0 {
+                self.fill(Wanting { slots, ..wanting })?;
+            } else if let Some(next) = self.next_start(&wanting.queue)? {
+                self.wake_at(next);
+            }
+        }
+        if let Some(next) = self.next_due()? {
+            self.wake_at(next);
+        }
+        Ok(())
+    }
+
+    /// There will be something to claim then.
+    fn wake_at(&mut self, time: Timestamp) {
+        self.effects.next_due = Some(self.effects.next_due.map_or(time, |next| next.min(time)));
+    }
+
+    /// Fills the free slots of one worker in one queue. What has limits of its own may have to wait; then what comes
+    /// after it is looked at.
+    fn fill(&mut self, mut wanting: Wanting) -> Outcome<()> {
+        let mut put_off = 0;
+        loop {
             let mut found = self.candidates(&wanting)?;
             if self.apart == Some(true) {
                 self.candidates_apart(&wanting, &mut found)?;
             }
+            let before = put_off;
             for candidate in found {
+                if let Some(limits) = &candidate.limits
+                    && !self.admits(candidate.seq, limits, candidate.task.cancelled)?
+                {
+                    put_off += 1;
+                    continue;
+                }
                 self.claim(&wanting, candidate)?;
+                wanting.slots -= 1;
+            }
+            if put_off >= MOST_ASIDE {
+                self.effects.more = true;
+            }
+            if put_off == before || wanting.slots == 0 || put_off >= MOST_ASIDE {
+                break;
             }
         }
-        self.effects.next_due = self.next_due()?;
+        // Its rate may be all that holds the rest.
+        if let Some(next) = self.next_start(&wanting.queue)? {
+            self.wake_at(next);
+        }
         Ok(())
     }
 
@@ -122,6 +165,9 @@ impl Batch<'_, '_> {
         } else {
             let detail = detail(reason, &candidate.task);
             self.conn.prepare_cached(sql::PARK_UNKNOWN)?.execute(params![candidate.seq, reason.as_str(), detail])?;
+            if candidate.limits.is_some() {
+                self.leave_slot(candidate.seq)?;
+            }
         }
         Ok(())
     }
@@ -162,7 +208,7 @@ impl Batch<'_, '_> {
                 park.execute(params![wanting.queue, kind, reason.as_str(), detail(reason, &sample)])?;
             }
         }
-        found.sort_by_key(|candidate| (std::cmp::Reverse(candidate.priority), candidate.seq));
+        found.sort_by_key(|candidate| (candidate.rank, candidate.seq));
         found.truncate(wanting.slots as usize);
         Ok(())
     }
@@ -178,6 +224,8 @@ impl Batch<'_, '_> {
                 step: step.map(Into::into),
             });
             let sample = Claimed {
+                deadline: None,
+                own: None,
                 claim: Claim { id: uuid::Uuid::nil().into(), fence: 0 },
                 name: row.get(1)?,
                 queue: queue.to_owned(),
@@ -195,13 +243,23 @@ impl Batch<'_, '_> {
     }
 
     fn claim(&mut self, wanting: &Wanting, candidate: Candidate) -> Outcome<()> {
-        self.hot.claim.execute(params![candidate.seq, Id(wanting.worker.uuid())])?;
+        let values = params![candidate.seq, Id(wanting.worker.uuid())];
+        match &candidate.limits {
+            None => self.hot.claim.execute(values)?,
+            Some(limits) => {
+                let claimed = self.conn.prepare_cached(sql::CLAIM_LIMITED)?.execute(values)?;
+                self.started(limits)?;
+                claimed
+            }
+        };
+        self.start_of(&wanting.queue)?;
         self.fleet.take(wanting.worker, &wanting.queue);
         let held = Held {
             seq: candidate.seq,
             run: candidate.task.of.as_ref().map(|of| of.run),
             group: candidate.group,
             undo: candidate.undo,
+            slotted: candidate.limits.as_ref().is_some_and(|limits| limits.slot.is_some()),
             fence: candidate.task.claim.fence,
             worker: wanting.worker,
             told: candidate.task.cancelled,
@@ -212,7 +270,7 @@ impl Batch<'_, '_> {
 }
 
 /// The row, as it will be claimed.
-fn candidate(row: &Row<'_>, queue: &str) -> rusqlite::Result<Candidate> {
+fn candidate(row: &Row<'_>, queue: &str) -> Outcome<Candidate> {
     let of = match optional_id(row, 8)? {
         Some(run) => Some(StepOf {
             run,
@@ -223,10 +281,13 @@ fn candidate(row: &Row<'_>, queue: &str) -> rusqlite::Result<Candidate> {
     };
     Ok(Candidate {
         seq: row.get(0)?,
-        priority: row.get(12)?,
+        rank: row.get(12)?,
         group: optional_id(row, 13)?,
         undo: row.get(14)?,
+        limits: limits_of(row)?,
         task: Claimed {
+            deadline: row.get::<_, Option<i64>>(16)?.map(Timestamp::from_millis),
+            own: row.get(17)?,
             claim: Claim { id: id(row, 1)?, fence: row.get::<_, i64>(4)? + 1 },
             name: row.get(2)?,
             queue: queue.to_owned(),
@@ -239,6 +300,20 @@ fn candidate(row: &Row<'_>, queue: &str) -> rusqlite::Result<Candidate> {
             got: got(row, 15)?,
         },
     })
+}
+
+fn limits_of(row: &Row<'_>) -> Outcome<Option<Box<Limits>>> {
+    let slot: Option<String> = row.get(18)?;
+    let rate = row.get_ref(20)?.as_str_or_null().map_err(rusqlite::Error::from)?;
+    if slot.is_none() && rate.is_none() {
+        return Ok(None);
+    }
+    let slot = match slot {
+        Some(bucket) => Some((bucket, row.get(19)?)),
+        None => None,
+    };
+    let reserved = row.get::<_, Option<i64>>(21)?.map(Timestamp::from_millis);
+    Ok(Some(Box::new(Limits { slot, rate: rate.map(limits::decode).transpose()?, reserved })))
 }
 
 fn lacks(knows: &Known, task: &Claimed) -> Option<ParkReason> {

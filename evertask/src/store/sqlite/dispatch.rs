@@ -1,29 +1,24 @@
 //! Adding work: tasks, runs, and one task for each item.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
 use super::batch::Batch;
 use super::fault::{Fault, Outcome};
 use super::insert::With;
 use super::sql;
-use super::value::{Id, id};
+use super::value::Id;
 use crate::id::{RunId, WorkId};
 use crate::store::rules::run_of;
-use crate::store::{Dispatched, NewEach, NewRun, NewTask, NewWork, Wait};
+use crate::store::{Dispatched, NewEach, NewRun, NewTask, NewWork, StoreError, Wait};
 
 impl Batch<'_, '_> {
-    /// Adds work, all of it or none.
-    pub(super) fn dispatch(&mut self, work: &[NewWork]) -> Outcome<Vec<Dispatched>> {
-        for work in work {
-            if let NewWork::Each(each) = work {
-                return Err(Fault::Value(format!("the items of {} can only follow a task", each.id)));
-            }
-            if let Some(run) = run_of(work) {
-                let id = id_of(work);
-                return Err(Fault::Value(format!("the {id} is a part of the run {run}: only its own tasks add to it")));
-            }
+    /// Adds work, all of it or none. What is refused for a reason of its own does not undo the transaction.
+    pub(super) fn dispatch(&mut self, work: &[NewWork]) -> Outcome<Result<Vec<Dispatched>, StoreError>> {
+        check(work)?;
+        if let Some(refusal) = self.refuses(work)? {
+            return Ok(Err(refusal));
         }
-        work.iter().map(|work| self.add(work, &With::default())).collect()
+        Ok(Ok(work.iter().map(|work| self.add(work, &With::default())).collect::<Outcome<_>>()?))
     }
 
     /// Adds work.
@@ -40,8 +35,10 @@ impl Batch<'_, '_> {
 
     /// Adds a run and its first task, and the step of another run that waits for its end. `with` is for that step.
     pub(super) fn add_run(&mut self, run: &NewRun, with: &With<'_>) -> Outcome<Dispatched> {
-        if !self.insert_run(run)? {
-            return Ok(Dispatched { id: self.existing_run(run)?, existing: true });
+        if !self.insert_run(run)?
+            && let Some(existing) = self.existing_run(run)?
+        {
+            return Ok(Dispatched { id: existing.into(), existing: true });
         }
         if let Some(step) = &run.step {
             let waits = With { wait: Some(Wait::Run), worker: None, ..*with };
@@ -79,11 +76,12 @@ impl Batch<'_, '_> {
         Ok(added > 0)
     }
 
-    fn existing_run(&self, run: &NewRun) -> Outcome<WorkId> {
-        let Some(key) = &run.key else { return Ok(run.id.into()) };
-        let mut find = self.conn.prepare_cached(sql::RUN_BY_KEY)?;
-        let by_key: Option<RunId> = find.query_row(params![run.workflow, key], |row| id(row, 0)).optional()?;
-        Ok(by_key.unwrap_or(run.id).into())
+    /// The run that is there instead; none, if its key was free then, and this one has it now.
+    fn existing_run(&mut self, run: &NewRun) -> Outcome<Option<RunId>> {
+        let Some(key) = &run.key else { return Ok(Some(run.id)) };
+        let Some(holder) = self.run_holder(&run.workflow, key)? else { return Ok(Some(run.id)) };
+        let is_free = holder.id != run.id && self.free_run_key(run, holder)?;
+        Ok((!is_free || !self.insert_run(run)?).then_some(holder.id))
     }
 
     /// Adds the tasks of an `each`: as many as may run at once, and others that wait for their turn. Says how
@@ -105,16 +103,32 @@ impl Batch<'_, '_> {
         }
         if open > 0 {
             let mut count = self.conn.prepare_cached(sql::OPEN_GROUP)?;
-            count.execute(params![Id(each.id), open, waiting, most])?;
+            let run = each.tasks.first().and_then(|task| task.of.as_ref()).map(|of| Id(of.run.uuid()));
+            count.execute(params![Id(each.id), open, waiting, most, run])?;
         }
         Ok(open)
     }
 }
 
-fn id_of(work: &NewWork) -> WorkId {
+/// The id of new work.
+pub(super) fn id_of(work: &NewWork) -> WorkId {
     match work {
         NewWork::Task(task) => task.id.into(),
         NewWork::Run(run) => run.id.into(),
         NewWork::Each(each) => WorkId::Task(each.id.into()),
     }
+}
+
+/// What a dispatch can add: parts of a run are added by its own tasks.
+pub(super) fn check<'w>(work: impl IntoIterator<Item = &'w NewWork>) -> Outcome<()> {
+    for work in work {
+        if let NewWork::Each(each) = work {
+            return Err(Fault::Value(format!("the items of {} can only follow a task", each.id)));
+        }
+        if let Some(run) = run_of(work) {
+            let id = id_of(work);
+            return Err(Fault::Value(format!("the {id} is a part of the run {run}: only its own tasks add to it")));
+        }
+    }
+    Ok(())
 }

@@ -69,16 +69,23 @@ impl Batch<'_, '_> {
         };
         let failure = failure.map(encode).transpose()?;
         let mut end = self.conn.prepare_cached(sql::END_RUN)?;
-        let values = params![Id(row.id.uuid()), state.as_str(), self.now.as_millis(), failure, undo_failed, row.undos];
-        let (end_routed, step, had_signals): (bool, Option<TaskId>, bool) =
-            end.query_row(values, |row| Ok((row.get(0)?, optional_id(row, 1)?, row.get(2)?)))?;
+        // Of a run that has failed and may go on, what it waited for stays.
+        let may_go_on = state == RunState::Failed && !row.carried && !row.lost && !self.was_undone(row)?;
+        let arrivals = if may_go_on { row.arrivals } else { 0 };
+        let (id, now) = (Id(row.id.uuid()), self.now.as_millis());
+        let values = params![id, state.as_str(), now, failure, undo_failed, row.undos, arrivals];
+        let (end_routed, step, had_signals, had_groups): (bool, Option<TaskId>, bool, bool) =
+            end.query_row(values, |row| Ok((row.get(0)?, optional_id(row, 1)?, row.get(2)?, row.get(3)?)))?;
         drop(end);
         self.effects.ended.push(row.id.into());
-        if row.arrivals > 0 {
-            self.conn.prepare_cached(sql::CLEAR_ARRIVALS)?.execute([Id(row.id.uuid())])?;
+        if row.arrivals > 0 && !may_go_on {
+            self.conn.prepare_cached(sql::CLEAR_ARRIVALS)?.execute([id])?;
         }
-        if had_signals {
-            self.conn.prepare_cached(sql::CLEAR_SIGNALS)?.execute([Id(row.id.uuid())])?;
+        if had_signals && !may_go_on {
+            self.conn.prepare_cached(sql::CLEAR_SIGNALS)?.execute([id])?;
+        }
+        if had_groups && !may_go_on {
+            self.conn.prepare_cached(sql::CLEAR_GROUPS)?.execute([id])?;
         }
         if let Some(step) = step {
             self.after.push(After::Wake { run: row.id, step, undos: row.undos });
@@ -86,6 +93,11 @@ impl Batch<'_, '_> {
             self.drop_undos(row.id)?;
         }
         if end_routed { self.add_end(row.id) } else { Ok(()) }
+    }
+
+    /// Whether anything of the run was undone.
+    fn was_undone(&self, row: &RunRow) -> Outcome<bool> {
+        Ok(row.undos > 0 && self.run_facts(row.id)?.is_some_and(|facts| facts.undone))
     }
 
     /// What follows the workflow is added by the transaction that ends the run.

@@ -1,6 +1,6 @@
 //! Runs that are held: what runs of them ends and is kept, and nothing new of them starts.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use super::batch::Batch;
 use super::fault::Outcome;
@@ -14,7 +14,12 @@ impl Batch<'_, '_> {
         let run = Id(run.uuid());
         let paused = self.conn.prepare_cached(sql::PAUSE)?.execute([run])? > 0;
         if paused {
-            self.conn.prepare_cached(sql::HOLD_TASKS)?.execute([run])?;
+            let mut hold = self.conn.prepare_cached(sql::HOLD_TASKS)?;
+            let buckets = hold.query_map([run], |row| row.get(0))?.collect::<Result<Vec<Option<String>>, _>>()?;
+            drop(hold);
+            for bucket in buckets.into_iter().flatten() {
+                self.give_slot(&bucket)?;
+            }
         }
         Ok(paused)
     }
@@ -32,7 +37,9 @@ impl Batch<'_, '_> {
 
     /// A task is ready again; if its run is held, it waits instead.
     pub(super) fn hold_task(&self, seq: i64) -> Outcome<()> {
-        self.conn.prepare_cached(sql::HOLD_TASK)?.execute([seq])?;
-        Ok(())
+        let mut hold = self.conn.prepare_cached(sql::HOLD_TASK)?;
+        let bucket: Option<Option<String>> = hold.query_row([seq], |row| row.get(0)).optional()?;
+        drop(hold);
+        bucket.flatten().map_or(Ok(()), |bucket| self.give_slot(&bucket).map(drop))
     }
 }

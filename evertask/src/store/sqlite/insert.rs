@@ -2,15 +2,17 @@
 
 use std::borrow::Cow;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::OptionalExtension;
 use uuid::Uuid;
 
 use super::batch::Batch;
 use super::fault::Outcome;
 use super::fleet::Held;
-use super::value::{Id, got_as_str, id};
-use super::{signal, sql};
+use super::value::{Id, got_as_str};
+use super::{limits, signal};
 use crate::id::{TaskId, WorkerId};
+use crate::schedule::Timestamp;
+use crate::store::rules::{self, rank::rank};
 use crate::store::{Claim, Claimed, Dispatched, Got, NewTask, TaskState, Wait};
 
 /// How a task is added.
@@ -31,16 +33,30 @@ pub(super) struct With<'w> {
 }
 
 /// What is decided of a new task.
-struct Spot<'t> {
+pub(super) struct Spot<'t> {
     state: TaskState,
     wait: Option<Wait>,
     due: Option<i64>,
-    run_at: i64,
+    pub(super) run_at: i64,
     worker: Option<WorkerId>,
-    payload: Cow<'t, [u8]>,
+    pub(super) payload: Cow<'t, [u8]>,
     got: Option<Got>,
     /// The name under which the signal was kept that it got.
     signal: Option<&'t str>,
+}
+
+impl<'t> Spot<'t> {
+    /// Of a task that is ready at this time.
+    pub(super) const fn ready(first_due: Timestamp, payload: Cow<'t, [u8]>) -> Self {
+        let run_at = first_due.as_millis();
+        Self { state: TaskState::Ready, wait: None, due: None, run_at, worker: None, payload, got: None, signal: None }
+    }
+
+    /// When the time of the task in all is up. What undoes a step is due when its run fails, if it does.
+    pub(super) fn deadline(&self, task: &NewTask) -> Option<Timestamp> {
+        let within = task.terms.as_ref()?.deadline.filter(|_| self.wait != Some(Wait::Undo));
+        rules::deadline(Timestamp::from_millis(self.run_at), within)
+    }
 }
 
 /// What became of one task to add.
@@ -64,26 +80,20 @@ impl Batch<'_, '_> {
         }
         if let Some(worker) = spot.worker {
             self.fleet.take(worker, &task.queue);
+            self.start_of(&task.queue)?;
             let run = task.of.as_ref().map(|of| of.run);
             let group = with.group.map(|(group, _)| group);
-            let held = Held { seq, run, group, undo: false, fence: 1, worker, told: false };
-            self.effects.claims.push((worker, held, claimed(task, spot.payload, spot.got)));
+            let held = Held { seq, run, group, undo: false, slotted: false, fence: 1, worker, told: false };
+            self.effects.claims.push((worker, held, claimed(task, spot)));
         }
         Ok(Dispatched { id: task.id.into(), existing: false })
     }
 
     fn spot<'t>(&mut self, task: &'t NewTask, with: &With<'t>) -> Outcome<Spot<'t>> {
         let now = self.now.as_millis();
-        let mut spot = Spot {
-            state: TaskState::Ready,
-            wait: with.wait,
-            due: None,
-            run_at: task.at.unwrap_or_else(|| self.now.plus(task.delay)).as_millis(),
-            worker: None,
-            payload: Cow::Borrowed(with.joined.unwrap_or(&task.payload)),
-            got: with.joined.map(|_| Got::Join),
-            signal: None,
-        };
+        let payload = Cow::Borrowed(with.joined.unwrap_or(&task.payload));
+        let mut spot = Spot::ready(task.at.unwrap_or_else(|| self.now.plus(task.delay)), payload);
+        (spot.wait, spot.got) = (with.wait, with.joined.map(|_| Got::Join));
         if spot.wait.is_none()
             && task.wait == Some(Wait::Signal)
             && let Some(run) = signal::place(task)
@@ -124,6 +134,13 @@ impl Batch<'_, '_> {
         if !self.fleet.takes(worker, &task.queue, &task.name, step) {
             return Ok(false);
         }
+        // Its own limits are asked at a claim.
+        if task.terms.as_ref().is_some_and(|terms| terms.rate.is_some() || terms.slots.is_some()) {
+            return Ok(false);
+        }
+        if self.room(&task.queue, 1)? == 0 {
+            return Ok(false);
+        }
         // What was put aside may be more urgent, too; then a claim sorts it out.
         if self.promote()? || !self.is_listed(worker)? {
             return Ok(false);
@@ -132,8 +149,32 @@ impl Batch<'_, '_> {
         Ok(top.is_none_or(|top| task.priority >= top))
     }
 
+    /// The order of claims of a task that is ready at this time.
+    pub(super) fn rank(&mut self, run_at: i64, task: &NewTask) -> Outcome<i64> {
+        let ageing = self.queue(&task.queue)?.and_then(|queue| queue.rules.ageing);
+        Ok(rank(Timestamp::from_millis(run_at), task.priority, ageing))
+    }
+
     fn insert_task(&mut self, task: &NewTask, with: &With<'_>, spot: &Spot<'_>) -> Outcome<Added> {
-        let is_plain = spot.wait.is_none() && spot.got.is_none() && with.group.is_none();
+        if let Some(seq) = self.try_insert(task, with, spot)? {
+            return Ok(Added::New(seq));
+        }
+        let Some(key) = &task.key else { return Ok(Added::Existing(task.id)) };
+        let Some(holder) = self.task_holder(&task.name, key)? else { return Ok(Added::Existing(task.id)) };
+        if holder.id != task.id
+            && self.free_task_key(task, spot, holder)?
+            && let Some(seq) = self.try_insert(task, with, spot)?
+        {
+            return Ok(Added::New(seq));
+        }
+        Ok(Added::Existing(holder.id))
+    }
+
+    /// The number of the new row, if there is one.
+    fn try_insert(&mut self, task: &NewTask, with: &With<'_>, spot: &Spot<'_>) -> Outcome<Option<i64>> {
+        let rank = self.rank(spot.run_at, task)?;
+        let terms = task.terms.as_deref();
+        let is_plain = spot.wait.is_none() && spot.got.is_none() && with.group.is_none() && terms.is_none();
         let insert = if is_plain { &mut self.hot.insert_task } else { &mut self.hot.insert_part };
         insert.raw_bind_parameter(1, Id(task.id.uuid()))?;
         insert.raw_bind_parameter(2, &task.name)?;
@@ -153,39 +194,40 @@ impl Batch<'_, '_> {
         insert.raw_bind_parameter(16, task.of.as_ref().map(|of| Id(of.run.uuid())))?;
         insert.raw_bind_parameter(17, task.of.as_ref().map(|of| &of.workflow))?;
         insert.raw_bind_parameter(18, task.of.as_ref().and_then(|of| of.step.as_ref()))?;
+        insert.raw_bind_parameter(19, rank)?;
         if !is_plain {
-            insert.raw_bind_parameter(19, spot.wait.map(Wait::as_str))?;
-            insert.raw_bind_parameter(20, spot.got.map(got_as_str))?;
-            insert.raw_bind_parameter(21, with.undo)?;
-            insert.raw_bind_parameter(22, with.group.map(|(_, item)| item))?;
-            insert.raw_bind_parameter(23, with.group.map(|(group, _)| Id(group)))?;
+            let slots = terms.and_then(|terms| terms.slots.as_ref());
+            insert.raw_bind_parameter(20, spot.wait.map(Wait::as_str))?;
+            insert.raw_bind_parameter(21, spot.got.map(got_as_str))?;
+            insert.raw_bind_parameter(22, with.undo)?;
+            insert.raw_bind_parameter(23, with.group.map(|(_, item)| item))?;
+            insert.raw_bind_parameter(24, with.group.map(|(group, _)| Id(group)))?;
+            insert.raw_bind_parameter(25, spot.deadline(task).map(Timestamp::as_millis))?;
+            insert.raw_bind_parameter(26, terms.and_then(|terms| terms.own.as_ref()))?;
+            insert.raw_bind_parameter(27, slots.map(|slots| &slots.bucket))?;
+            insert.raw_bind_parameter(28, slots.map(|slots| slots.most.max(1)))?;
+            let rate = terms.and_then(|terms| terms.rate.as_ref()).map(limits::encode).transpose()?;
+            insert.raw_bind_parameter(29, rate)?;
         }
-        if insert.raw_execute()? > 0 {
-            return Ok(Added::New(self.conn.last_insert_rowid()));
-        }
-        let by_key = match &task.key {
-            Some(key) => {
-                let mut find = self.conn.prepare_cached(sql::TASK_BY_KEY)?;
-                find.query_row(params![task.name, key], |row| id(row, 0)).optional()?
-            }
-            None => None,
-        };
-        Ok(Added::Existing(by_key.unwrap_or(task.id)))
+        let is_new = insert.raw_execute()? > 0;
+        Ok(is_new.then(|| self.conn.last_insert_rowid()))
     }
 }
 
 /// A task that was added as claimed.
-fn claimed(task: &NewTask, payload: Cow<'_, [u8]>, got: Option<Got>) -> Claimed {
+fn claimed(task: &NewTask, spot: Spot<'_>) -> Claimed {
     Claimed {
+        deadline: spot.deadline(task),
+        own: task.terms.as_ref().and_then(|terms| terms.own.clone()),
         claim: Claim { id: task.id, fence: 1 },
         name: task.name.clone().into_owned(),
         queue: task.queue.clone().into_owned(),
-        payload: payload.into_owned(),
+        payload: spot.payload.into_owned(),
         failures: 0,
         crashes: 0,
         correlation: task.correlation.clone(),
         of: task.of.clone(),
         cancelled: false,
-        got,
+        got: spot.got,
     }
 }

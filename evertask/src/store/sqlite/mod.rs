@@ -1,8 +1,9 @@
 //! Work in one SQLite file.
 //!
 //! [`writer`] is the one thread that writes, in batches ([`batch`]); [`dispatch`], [`claim`], [`settle`],
-//! [`cancel`], [`signal`], [`hold`] and [`workers`] are what it can do, and [`insert`], [`stop`], [`run`],
-//! [`end`], [`group`], [`join`], [`undo`] and [`inner`] what follows from that. [`read`] is the thread that
+//! [`cancel`], [`signal`], [`hold`], [`workers`], [`queues`], [`schedules`], [`letters`] and [`prune`] are what it
+//! can do, and [`keys`], [`limits`], [`insert`], [`stop`], [`run`],
+//! [`end`], [`ended`], [`group`], [`join`], [`undo`] and [`inner`] what follows from that. [`read`] is the thread that
 //! reads. All SQL is in [`sql`], and the tables are in `migrations/sqlite`.
 
 use std::fmt;
@@ -15,31 +16,39 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::writing::{fleet, request, wait};
 use crate::id::{RunId, TaskId, WorkId, WorkerId};
-use crate::schedule::Clock;
+use crate::schedule::{Clock, Timestamp};
 use crate::store::{
-    AttemptRecord, Beat, CancelOutcome, Claim, Dispatched, Earlier, Finished, Inbox, LogLine, NewWork, Notes, Peer,
-    Reply, RunFilter, RunRecord, Selection, SignalOutcome, Store, StoreError, TaskFilter, TaskRecord, Violation,
-    WorkerInfo,
+    AttemptRecord, Beat, CancelOutcome, Claim, Dispatched, Earlier, Finished, Inbox, LogLine, NewSchedule, NewWork,
+    Notes, Peer, Prune, QueueChange, QueueRecord, Reply, Revived, RunFilter, RunRecord, ScheduleRecord, Selection,
+    SignalOutcome, Store, StoreError, TaskFilter, TaskRecord, Turn, Violation, WorkerInfo,
 };
 
 mod batch;
+mod callers;
 mod cancel;
 mod claim;
 mod connection;
 mod dispatch;
 mod end;
+mod ended;
 mod fault;
 mod group;
 mod hold;
 mod inner;
 mod insert;
 mod join;
+mod keys;
+mod letters;
+mod limits;
 mod linger;
 mod migrate;
 mod orphans;
 mod points;
+mod prune;
+mod queues;
 mod read;
 mod run;
+mod schedules;
 mod settle;
 mod signal;
 mod sql;
@@ -156,8 +165,7 @@ impl Store for SqliteStore {
     }
 
     fn settle(&self, worker: WorkerId, finished: Vec<Finished>, free: Vec<(String, u32)>) {
-        let settled = Vec::with_capacity(finished.len());
-        let _ = self.requests.send(Request::Settle(Settle { worker, finished, free, settled }));
+        let _ = self.requests.send(Request::Settle(Settle::new(worker, finished, free)));
     }
 
     fn detach(&self, worker: WorkerId) -> Reply<()> {
@@ -223,6 +231,52 @@ impl Store for SqliteStore {
         })
     }
 
+    fn change_queue(&self, name: String, change: QueueChange) -> Reply<QueueRecord> {
+        self.ask(Request::ChangeQueue, (name, change))
+    }
+
+    fn queues(&self) -> Reply<Vec<QueueRecord>> {
+        let now = self.clock.now();
+        self.read(move |conn| queues::list(conn, now))
+    }
+
+    fn keep_schedules(&self, schedules: Vec<NewSchedule>) -> Reply<()> {
+        self.ask(Request::KeepSchedules, schedules)
+    }
+
+    fn drop_schedule(&self, id: String) -> Reply<bool> {
+        self.ask(Request::DropSchedule, id)
+    }
+
+    fn hold_schedule(&self, id: String, paused: bool, next: Option<Timestamp>) -> Reply<bool> {
+        self.ask(Request::HoldSchedule, (id, paused, next))
+    }
+
+    fn schedules(&self) -> Reply<Vec<ScheduleRecord>> {
+        self.read(schedules::list)
+    }
+
+    fn due_schedules(&self) -> Reply<(Vec<ScheduleRecord>, Option<Timestamp>)> {
+        let now = self.clock.now();
+        self.read(move |conn| schedules::due(conn, now))
+    }
+
+    fn turn_schedule(&self, turn: Turn) -> Reply<Vec<Dispatched>> {
+        self.ask(Request::TurnSchedule, turn)
+    }
+
+    fn revive(&self, tasks: Vec<TaskId>, payload: Option<Vec<u8>>) -> Reply<Vec<(TaskId, Revived)>> {
+        self.ask(Request::Revive, (tasks, payload))
+    }
+
+    fn discard(&self, work: Vec<WorkId>) -> Reply<u64> {
+        self.ask(Request::Discard, work)
+    }
+
+    fn prune(&self, prune: Prune) -> Reply<u64> {
+        self.ask(Request::Prune, prune)
+    }
+
     fn task(&self, id: TaskId) -> Reply<Option<TaskRecord>> {
         self.read(move |conn| read::task(conn, id))
     }
@@ -263,6 +317,10 @@ impl Store for SqliteStore {
 
     fn close(&self) -> Reply<()> {
         self.ask(Request::Close, ())
+    }
+
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
     }
 }
 

@@ -55,6 +55,12 @@ mod testing {
             Request::Cancel(_) => vec!["cancel"],
             // Each worker asks for it again and again; it counts where a run's time was up.
             Request::ExpireRuns(ask) if ask.answer.as_ref().is_some_and(|runs| !runs.is_empty()) => vec!["expire"],
+            Request::ChangeQueue(_) => vec!["queue"],
+            Request::KeepSchedules(_) => vec!["schedules"],
+            Request::TurnSchedule(_) => vec!["turn"],
+            Request::Revive(_) => vec!["revive"],
+            Request::Discard(_) => vec!["discard"],
+            Request::Prune(_) => vec!["prune"],
             Request::Signal(_) => vec!["signal"],
             Request::Pause(_) => vec!["pause"],
             Request::Resume(_) | Request::ResumeUndo(_) => vec!["resume"],

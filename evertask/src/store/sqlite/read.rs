@@ -208,6 +208,7 @@ fn task_record(row: &Row<'_>) -> Outcome<TaskRecord> {
     };
     let progress = row.get::<_, Option<i64>>(24)?.zip(row.get::<_, Option<i64>>(25)?);
     Ok(TaskRecord {
+        deadline: time(row, 31)?,
         id: id(row, 0)?,
         name: row.get(1)?,
         queue: row.get(2)?,

@@ -10,6 +10,7 @@ use super::sql;
 use super::value::{Id, run_state};
 use crate::failure::FailureReport;
 use crate::id::{RunId, TaskId, WorkerId};
+use crate::store::rules::revival::loses;
 use crate::store::rules::{self, goes_on, run_of};
 use crate::store::{Follow, NewTask, NewWork, RunState, TaskState};
 
@@ -40,6 +41,8 @@ pub(super) struct RunRow {
     pub(super) arrivals: i64,
     /// Whether something follows its end.
     pub(super) carried: bool,
+    /// Whether something was left out while it stopped that can't be taken up again.
+    pub(super) lost: bool,
 }
 
 impl RunRow {
@@ -66,6 +69,7 @@ impl Batch<'_, '_> {
             undos: row.get(4)?,
             arrivals: row.get(5)?,
             carried: row.get(6)?,
+            lost: row.get(7)?,
         }))
     }
 
@@ -83,6 +87,10 @@ impl Batch<'_, '_> {
         }
         let before = row.counts();
         row.open_tasks -= 1;
+        if loses(next, Some((run, row.state)), ended.state, false) {
+            self.lose(run)?;
+            row.lost = true;
+        }
         let has_succeeded = ended.state == TaskState::Succeeded;
         let mut failure = self.fails(&row, next)?;
         let follows = if goes_on(row.state) { failure.is_none() } else { ended.state == TaskState::Cancelled };

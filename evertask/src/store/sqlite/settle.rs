@@ -13,6 +13,7 @@ use super::value::{Id, encode, optional_id};
 use crate::failure::FailureReport;
 use crate::id::WorkerId;
 use crate::store::rules;
+use crate::store::rules::revival::is_followed;
 use crate::store::{Claim, Finished, Follow, LogLine, Notes, Settled, TaskState, Verdict};
 
 /// Why a running task is ready again.
@@ -34,7 +35,8 @@ impl Batch<'_, '_> {
             Verdict::Succeeded { output, next } => self.succeed(worker, *claim, held, output, next)?,
             Verdict::Failed { report, error, next } => {
                 let ended = Ended { state: TaskState::Failed, report: Some(report), ..ended(*claim, held, next) };
-                self.fail(*claim, held, report, error.as_deref())? && self.ended(worker, ended)?
+                let followed = self.is_followed(held, next)?;
+                self.fail(*claim, held, report, error.as_deref(), followed)? && self.ended(worker, ended)?
             }
             Verdict::Cancelled { next } => {
                 let mut end = self.conn.prepare_cached(sql::END_CANCELLED)?;
@@ -65,6 +67,9 @@ impl Batch<'_, '_> {
             return Ok(Settled::Fenced);
         }
         self.keep_notes(held.seq, notes)?;
+        if held.slotted {
+            self.leave_slot(held.seq)?;
+        }
         self.follow_up()?;
         Ok(Settled::Committed)
     }
@@ -86,7 +91,8 @@ impl Batch<'_, '_> {
         }
     }
 
-    fn look_up(&self, claim: Claim) -> Outcome<Option<Held>> {
+    /// The claim as it is stored, if it still holds.
+    pub(super) fn look_up(&self, claim: Claim) -> Outcome<Option<Held>> {
         let mut find = self.conn.prepare_cached(sql::HELD)?;
         let found = find.query_row(params![Id(claim.id.uuid()), claim.fence], |row| {
             let worker = uuid::Uuid::nil().into();
@@ -95,6 +101,7 @@ impl Batch<'_, '_> {
                 run: optional_id(row, 1)?,
                 group: optional_id(row, 2)?,
                 undo: row.get(3)?,
+                slotted: row.get(4)?,
                 fence: claim.fence,
                 worker,
                 told: false,
@@ -108,9 +115,26 @@ impl Batch<'_, '_> {
         Ok(self.hot.succeed.execute(values)? > 0 && self.ended(worker, ended(claim, held, next))?)
     }
 
-    fn fail(&mut self, claim: Claim, held: Held, report: &FailureReport, error: Option<&[u8]>) -> Outcome<bool> {
+    /// Whether something follows a failure: then it is not tried again.
+    fn is_followed(&mut self, held: Held, next: &Follow) -> Outcome<bool> {
+        let run = match held.run {
+            Some(run) => self.run_row(run)?.map(|row| (run, row.state)),
+            None => None,
+        };
+        Ok(is_followed(&rules::follow(next.clone(), run, TaskState::Failed, held.undo)))
+    }
+
+    fn fail(
+        &mut self,
+        claim: Claim,
+        held: Held,
+        report: &FailureReport,
+        error: Option<&[u8]>,
+        followed: bool,
+    ) -> Outcome<bool> {
         let report = encode(report)?;
-        let values = params![held.seq, Id(claim.id.uuid()), claim.fence, report, error, self.now.as_millis()];
+        let (id, now) = (Id(claim.id.uuid()), self.now.as_millis());
+        let values = params![held.seq, id, claim.fence, report, error, now, followed.then_some("followed")];
         if self.conn.prepare_cached(sql::FAIL)?.execute(values)? == 0 {
             return Ok(false);
         }
@@ -120,7 +144,8 @@ impl Batch<'_, '_> {
 
     /// What follows the end of a task. It is always true, so that it can be the end of a condition.
     fn ended(&mut self, worker: WorkerId, mut ended: Ended<'_>) -> Outcome<bool> {
-        self.effects.ended.push(ended.id.into());
+        self.end_of(ended.held)?;
+        self.task_ended(ended.id, ended.held.seq, ended.state, ended.held.run.is_some());
         if let Some(group) = ended.held.group {
             let group = self.leave_group(group, true, false)?;
             ended.is_last = self.give_turns(group)?;
@@ -166,8 +191,9 @@ impl Batch<'_, '_> {
     /// What follows when a running task was put back or parked; false if the claim had been lost.
     fn left(&mut self, claim: Claim, held: Held, state: Option<String>) -> Outcome<bool> {
         let Some(state) = state else { return Ok(false) };
+        self.end_of(held)?;
         if state == "cancelled" {
-            self.effects.ended.push(claim.id.into());
+            self.task_ended(claim.id, held.seq, TaskState::Cancelled, held.run.is_some());
             if (held.run.is_some() || held.group.is_some())
                 && let Some(task) = self.standing(claim.id)?
             {

@@ -29,11 +29,13 @@ pub(super) struct Live {
     pub(super) undo: bool,
     name: String,
     failures: u32,
+    slot: Option<String>,
+    cancel_requested: bool,
 }
 
 impl Live {
     /// How many columns it has.
-    pub(super) const COLUMNS: usize = 12;
+    pub(super) const COLUMNS: usize = 14;
 
     pub(super) fn read(row: &Row<'_>) -> Outcome<Self> {
         Ok(Self {
@@ -49,6 +51,8 @@ impl Live {
             undo: row.get(9)?,
             name: row.get(10)?,
             failures: row.get(11)?,
+            slot: row.get(12)?,
+            cancel_requested: row.get(13)?,
         })
     }
 
@@ -62,7 +66,9 @@ impl Batch<'_, '_> {
     /// The run fails: what waits ends, what runs is told to stop, and nothing follows.
     pub(super) fn fail_run(&mut self, mut row: RunRow, failure: &FailureReport) -> Outcome<()> {
         row.state = RunState::Compensating;
-        row.open_tasks -= self.stop_tasks(row.id)?;
+        let (ended, lost) = self.stop_tasks(row.id, true)?;
+        row.open_tasks -= ended;
+        row.lost |= lost;
         self.keep_run(row, Some(failure))
     }
 
@@ -75,20 +81,33 @@ impl Batch<'_, '_> {
             return Ok(Some(before));
         }
         row.state = RunState::Cancelling;
-        row.open_tasks -= self.stop_tasks(run)?;
+        row.open_tasks -= self.stop_tasks(run, false)?.0;
         self.keep_run(row, None)?;
         Ok(Some(before))
     }
 
-    /// Stops the tasks of a run, and says how many have ended.
-    fn stop_tasks(&mut self, run: RunId) -> Outcome<i64> {
-        let mut ended = 0;
+    /// Stops the tasks of a run, and says how many have ended, and whether the run can't be taken up again for one of
+    /// them.
+    /// If the run fails, it is noted of each what it was, so that it can be that again.
+    fn stop_tasks(&mut self, run: RunId, fails: bool) -> Outcome<(i64, bool)> {
+        let (mut ended, mut lost) = (0, false);
         for task in self.live_tasks(run)? {
+            if fails {
+                // A run that is a step is not taken up again, and what was to be cancelled anyway is not either.
+                if task.cancel_requested || task.wait == Some(Wait::Run) {
+                    lost = true;
+                } else {
+                    self.conn.prepare_cached(sql::MARK_STOPPED)?.execute([task.seq])?;
+                }
+            }
             let stop = self.stop(&task)?;
             self.leave_stopped(&task, stop)?;
             ended += i64::from(stop == Stop::End);
         }
-        Ok(ended)
+        if lost {
+            self.lose(run)?;
+        }
+        Ok((ended, lost))
     }
 
     fn live_tasks(&self, run: RunId) -> Outcome<Vec<Live>> {
@@ -128,7 +147,13 @@ impl Batch<'_, '_> {
                 let mut route = self.conn.prepare_cached(sql::CANCEL_ROUTED)?;
                 route.execute(params![task.seq, self.now.as_millis()])?;
             }
-            Stop::End => self.end_waiting(task)?,
+            Stop::End => {
+                self.end_waiting(task)?;
+                // It was about to take a slot, perhaps.
+                if let Some(bucket) = &task.slot {
+                    self.give_slot(bucket)?;
+                }
+            }
         }
         Ok(stop)
     }
@@ -155,7 +180,7 @@ impl Batch<'_, '_> {
     /// A task that waits, is ready or parked ends as cancelled.
     pub(super) fn end_waiting(&mut self, task: &Live) -> Outcome<()> {
         self.conn.prepare_cached(sql::CANCEL_WAITING)?.execute(params![task.seq, self.now.as_millis()])?;
-        self.effects.ended.push(task.id.into());
+        self.task_ended(task.id, task.seq, TaskState::Cancelled, task.run.is_some());
         Ok(())
     }
 

@@ -56,7 +56,7 @@ pub(super) fn park_reason(text: &str) -> Outcome<ParkReason> {
 /// What a task waits for, if it does.
 pub(super) fn wait(row: &Row<'_>, column: usize) -> Outcome<Option<Wait>> {
     let Some(text) = row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from)? else { return Ok(None) };
-    let all = [Wait::Signal, Wait::Turn, Wait::Undo, Wait::Run, Wait::Pause];
+    let all = [Wait::Signal, Wait::Turn, Wait::Undo, Wait::Run, Wait::Pause, Wait::Slot];
     let wait = all.into_iter().find(|wait| wait.as_str() == text);
     wait.map(Some).ok_or_else(|| Fault::Value(format!("`{text}` is nothing to wait for")))
 }

@@ -10,7 +10,7 @@ use super::sql;
 use super::value::{Id, id, optional_id};
 use crate::id::{TaskId, WorkerId};
 use crate::store::rules;
-use crate::store::{Beat, Claim, Peer, WorkerInfo};
+use crate::store::{Beat, Claim, Peer, QueueChange, WorkerInfo};
 
 /// A task that a worker had when its life ended.
 struct Left {
@@ -28,6 +28,9 @@ impl Batch<'_, '_> {
         let lease = i64::try_from(info.lease.as_millis()).unwrap_or(i64::MAX);
         let mut insert = self.conn.prepare_cached(sql::INSERT_WORKER)?;
         insert.execute(params![Id(info.id.uuid()), info.place, lease, knows])?;
+        for (name, rules) in &info.queues {
+            self.change_queue(name, &QueueChange { rules: Some(*rules), ..QueueChange::default() })?;
+        }
         self.workers_changed();
         self.unpark(info)
     }
@@ -60,6 +63,9 @@ impl Batch<'_, '_> {
         self.conn.prepare_cached(sql::DELETE_WORKER)?.execute([Id(worker.uuid())])?;
         for left in self.left_by(worker)? {
             self.put_back(left.claim, left.held, PutBack { interrupts: 1, ..PutBack::default() })?;
+            if left.held.slotted {
+                self.leave_slot(left.held.seq)?;
+            }
         }
         Ok(())
     }
@@ -101,6 +107,9 @@ impl Batch<'_, '_> {
             if self.put_back(left.claim, left.held, back)? {
                 reclaimed.push(left.claim.id);
             }
+            if left.held.slotted {
+                self.leave_slot(left.held.seq)?;
+            }
         }
         Ok(())
     }
@@ -119,11 +128,12 @@ impl Batch<'_, '_> {
                 run: optional_id(row, 3)?,
                 group: optional_id(row, 6)?,
                 undo: row.get(7)?,
+                slotted: row.get(8)?,
                 fence: claim.fence,
                 worker,
                 told: false,
             };
-            Ok(Left { claim, held, name: row.get(4)?, failures: row.get(5)?, crashes: row.get(8)? })
+            Ok(Left { claim, held, name: row.get(4)?, failures: row.get(5)?, crashes: row.get(9)? })
         })?;
         Ok(left.collect::<Result<_, _>>()?)
     }

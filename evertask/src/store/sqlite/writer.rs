@@ -14,6 +14,7 @@ use super::fault::{Fault, Outcome};
 use super::fleet::Fleet;
 use super::linger::Linger;
 use super::orphans::{Denied, Presence};
+use super::queues::Queues;
 use super::request::{Request, Settle};
 use super::value::Id;
 use super::wait::Waiters;
@@ -67,6 +68,7 @@ pub(super) fn run(setup: Setup, requests: &Receiver<Request>, ready: impl FnOnce
             clock,
             waiters: Arc::clone(&waiters),
             fleet: Fleet::default(),
+            queues: Queues::default(),
             presence,
             next_due: None,
             again: false,
@@ -104,6 +106,7 @@ struct Writer<'c> {
     clock: Arc<dyn Clock>,
     waiters: Arc<Waiters>,
     fleet: Fleet,
+    queues: Queues,
     presence: Presence,
     next_due: Option<Timestamp>,
     /// There is more to look at than the last transaction should.
@@ -199,10 +202,11 @@ impl Writer<'_> {
         }
         let now = self.clock.now();
         let (conn, hot, fleet, waiters) = (self.conn, &mut self.hot, &mut self.fleet, &self.waiters);
+        let queues = &mut self.queues;
         let entered = self.presence.enter(|| {
             hot.begin.execute([])?;
-            let mut adoption = Batch::new(conn, hot, fleet, now);
-            let adopted = adoption.adopt();
+            let mut adoption = Batch::new(conn, hot, fleet, queues, now);
+            let adopted = adoption.adopt().and_then(|adopted| adoption.list_ends().map(|()| adopted));
             let ended = std::mem::take(&mut adoption.effects.ended);
             let committed = adopted.and_then(|adopted| {
                 points::hit("sqlite.reclaim.before_commit");
@@ -310,9 +314,10 @@ impl Writer<'_> {
         if writes {
             self.hot.begin.execute([]).map_err(|error| Failed { fault: error.into(), at_statement: false })?;
         }
-        let mut transaction = Batch::new(self.conn, &mut self.hot, &mut self.fleet, self.clock.now());
+        let mut transaction = Batch::new(self.conn, &mut self.hot, &mut self.fleet, &mut self.queues, self.clock.now());
         let done = batch.iter_mut().try_for_each(|request| transaction.apply(request));
         let done = done.and_then(|()| if serve { transaction.serve() } else { Ok(()) });
+        let done = done.and_then(|()| transaction.list_ends());
         let effects = transaction.effects;
         let committed = match done {
             Ok(()) if writes => {
@@ -339,6 +344,7 @@ impl Writer<'_> {
 
     fn roll_back(&mut self) {
         self.fleet.roll_back();
+        self.queues.forget();
         if !self.conn.is_autocommit()
             && let Err(error) = self.conn.execute_batch(sql::ROLLBACK)
         {
@@ -352,9 +358,12 @@ impl Writer<'_> {
         let mut rest = Vec::with_capacity(batch.len());
         for request in batch {
             match request {
-                Request::Settle(Settle { worker, settled, .. }) => {
+                Request::Settle(Settle { worker, settled, refused, .. }) => {
                     for (claim, _) in &settled {
                         self.fleet.release(*claim);
+                    }
+                    if !refused.is_empty() {
+                        self.fleet.deliver(worker, Delivery::Refused(refused));
                     }
                     if !settled.is_empty() {
                         self.fleet.deliver(worker, Delivery::Settled(settled));
@@ -403,7 +412,7 @@ impl Writer<'_> {
             self.serve_alone();
         }
         let now = self.clock.now();
-        let asking = Batch::new(self.conn, &mut self.hot, &mut self.fleet, now);
+        let asking = Batch::new(self.conn, &mut self.hot, &mut self.fleet, &mut self.queues, now);
         let mut cancels = Vec::new();
         for worker in asking.fleet.ids() {
             cancels.extend(asking.to_stop(worker)?.into_iter().map(|claim| (worker, claim)));

@@ -52,6 +52,8 @@ pub(crate) struct Held {
     pub(crate) group: Option<Uuid>,
     /// Whether it undoes a step.
     pub(crate) undo: bool,
+    /// Whether it has a slot that others may wait for.
+    pub(crate) slotted: bool,
     pub(crate) fence: i64,
     pub(crate) worker: WorkerId,
     /// Whether its worker was told to stop it.

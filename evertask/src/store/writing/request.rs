@@ -3,11 +3,12 @@
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::id::{RunId, TaskId, WorkId, WorkerId};
+use crate::schedule::Timestamp;
 #[cfg(feature = "sqlite")]
 use crate::store::Pragmas;
 use crate::store::{
-    Beat, CancelOutcome, Claim, Dispatched, Finished, Inbox, NewWork, Notes, Peer, Selection, Settled, SignalOutcome,
-    StoreError, WorkerInfo,
+    Beat, CancelOutcome, Claim, Dispatched, Finished, Inbox, NewSchedule, NewWork, Notes, Peer, Prune, QueueChange,
+    QueueRecord, Revived, Selection, Settled, SignalOutcome, StoreError, Turn, WorkerInfo,
 };
 
 /// A value for a step of a run, by its name of today and those that it had.
@@ -18,18 +19,22 @@ type SignalGiven = (RunId, String, &'static [&'static str], Vec<u8>);
 pub(crate) struct Ask<Q, A> {
     pub(crate) about: Q,
     pub(crate) answer: Option<A>,
+    /// Why nothing was done, though the transaction went well.
+    pub(crate) refusal: Option<StoreError>,
     reply: oneshot::Sender<Result<A, StoreError>>,
 }
 
 impl<Q, A> Ask<Q, A> {
     pub(crate) fn new(about: Q) -> (Self, oneshot::Receiver<Result<A, StoreError>>) {
         let (reply, answer) = oneshot::channel();
-        (Self { about, answer: None, reply }, answer)
+        (Self { about, answer: None, refusal: None, reply }, answer)
     }
 
     /// Gives the answer. Whoever no longer waits for it is not told.
     fn answer(self) {
-        if let Some(answer) = self.answer {
+        if let Some(refusal) = self.refusal {
+            let _ = self.reply.send(Err(refusal));
+        } else if let Some(answer) = self.answer {
             let _ = self.reply.send(Ok(answer));
         }
     }
@@ -46,7 +51,32 @@ pub(crate) struct Settle {
     pub(crate) finished: Vec<Finished>,
     pub(crate) free: Vec<(String, u32)>,
     pub(crate) settled: Vec<(Claim, Settled)>,
+    /// Those that could not be ended so, and why.
+    #[cfg(feature = "sqlite")]
+    pub(crate) refused: Vec<(Claim, String)>,
 }
+
+impl Settle {
+    pub(crate) fn new(worker: WorkerId, finished: Vec<Finished>, free: Vec<(String, u32)>) -> Self {
+        let settled = Vec::with_capacity(finished.len());
+        Self {
+            worker,
+            finished,
+            free,
+            settled,
+            #[cfg(feature = "sqlite")]
+            refused: Vec::new(),
+        }
+    }
+}
+
+/// What is to be tried again, and with which payload.
+pub(crate) type Again = (Vec<TaskId>, Option<Vec<u8>>);
+
+/// Up to which of what has ended it goes, if any of it does: by the time of its end, and among those that ended then by
+/// arrival. Of what succeeded, failed and was cancelled: of tasks outside of runs, and of runs.
+#[cfg(feature = "postgres")]
+pub(crate) type Reach = [[Option<(i64, i64)>; 2]; 3];
 
 /// What the writer is asked.
 #[derive(Debug)]
@@ -66,6 +96,18 @@ pub(crate) enum Request {
     Resume(Ask<RunId, bool>),
     ResumeUndo(Ask<RunId, bool>),
     ExpireRuns(Ask<(), Vec<RunId>>),
+    ChangeQueue(Ask<(String, QueueChange), QueueRecord>),
+    KeepSchedules(Ask<Vec<NewSchedule>, ()>),
+    DropSchedule(Ask<String, bool>),
+    HoldSchedule(Ask<(String, bool, Option<Timestamp>), bool>),
+    TurnSchedule(Ask<Turn, Vec<Dispatched>>),
+    Revive(Ask<Again, Vec<(TaskId, Revived)>>),
+    Discard(Ask<Vec<WorkId>, u64>),
+    #[cfg(feature = "sqlite")]
+    Prune(Ask<Prune, u64>),
+    /// The same, where somebody has looked how far it goes.
+    #[cfg(feature = "postgres")]
+    PruneTo(Ask<(Prune, Reach), u64>),
     #[cfg(feature = "sqlite")]
     Pragmas(Ask<(), Pragmas>),
     /// Somebody waits, or the clock was moved: look again.
@@ -114,7 +156,18 @@ impl Request {
             | Self::Pause(_)
             | Self::Resume(_)
             | Self::ResumeUndo(_)
-            | Self::ExpireRuns(_) => true,
+            | Self::ExpireRuns(_)
+            | Self::ChangeQueue(_)
+            | Self::KeepSchedules(_)
+            | Self::DropSchedule(_)
+            | Self::HoldSchedule(_)
+            | Self::TurnSchedule(_)
+            | Self::Revive(_)
+            | Self::Discard(_) => true,
+            #[cfg(feature = "sqlite")]
+            Self::Prune(_) => true,
+            #[cfg(feature = "postgres")]
+            Self::PruneTo(_) => true,
             Self::Detach(_) | Self::Wake | Self::Close(_) | Self::Stop => false,
             #[cfg(feature = "sqlite")]
             Self::Pragmas(_) => false,
@@ -134,6 +187,17 @@ impl Request {
             Self::Signal(ask) => ask.answer(),
             Self::Pause(ask) | Self::Resume(ask) | Self::ResumeUndo(ask) => ask.answer(),
             Self::ExpireRuns(ask) => ask.answer(),
+            Self::ChangeQueue(ask) => ask.answer(),
+            Self::KeepSchedules(ask) => ask.answer(),
+            Self::DropSchedule(ask) => ask.answer(),
+            Self::HoldSchedule(ask) => ask.answer(),
+            Self::TurnSchedule(ask) => ask.answer(),
+            Self::Revive(ask) => ask.answer(),
+            Self::Discard(ask) => ask.answer(),
+            #[cfg(feature = "sqlite")]
+            Self::Prune(ask) => ask.answer(),
+            #[cfg(feature = "postgres")]
+            Self::PruneTo(ask) => ask.answer(),
             #[cfg(feature = "sqlite")]
             Self::Pragmas(ask) => ask.answer(),
             Self::Close(ask) => ask.answer(),
@@ -155,6 +219,17 @@ impl Request {
             Self::Signal(ask) => ask.refuse(error),
             Self::Pause(ask) | Self::Resume(ask) | Self::ResumeUndo(ask) => ask.refuse(error),
             Self::ExpireRuns(ask) => ask.refuse(error),
+            Self::ChangeQueue(ask) => ask.refuse(error),
+            Self::KeepSchedules(ask) => ask.refuse(error),
+            Self::DropSchedule(ask) => ask.refuse(error),
+            Self::HoldSchedule(ask) => ask.refuse(error),
+            Self::TurnSchedule(ask) => ask.refuse(error),
+            Self::Revive(ask) => ask.refuse(error),
+            Self::Discard(ask) => ask.refuse(error),
+            #[cfg(feature = "sqlite")]
+            Self::Prune(ask) => ask.refuse(error),
+            #[cfg(feature = "postgres")]
+            Self::PruneTo(ask) => ask.refuse(error),
             #[cfg(feature = "sqlite")]
             Self::Pragmas(ask) => ask.refuse(error),
             Self::Close(ask) => ask.refuse(error),

@@ -112,6 +112,7 @@ pub(super) fn knowing(tasks: &[&str], steps: &[&str]) -> Known {
 /// A plain task of this name.
 pub(super) fn task(name: &'static str) -> NewTask {
     NewTask {
+        terms: None,
         id: TaskId::new(),
         name: name.into(),
         queue: DEFAULT_QUEUE.into(),
@@ -143,6 +144,7 @@ pub(super) fn step(run: RunId, step: &'static str) -> NewTask {
 pub(super) fn flow() -> NewRun {
     let id = RunId::new();
     NewRun {
+        on_key: crate::store::OnKey::Return,
         id,
         workflow: "flow".into(),
         version: 3,

@@ -269,7 +269,7 @@ macro_rules! __conformance_cases {
                 a_delayed_task_that_is_due_waits_for_a_slot,
                 delayed_tasks_come_in_the_order_of_their_time,
                 tasks_that_become_due_at_once_come_by_priority,
-                tasks_that_become_due_at_once_come_by_arrival,
+                tasks_that_become_due_at_once_come_by_their_time,
                 a_jump_of_the_clock_brings_all_that_is_due,
                 no_more_become_claimed_than_slots_are_free,
                 a_clock_that_goes_back_loses_nothing,

@@ -45,7 +45,13 @@ pub(super) async fn a_store_that_is_closed_takes_nothing(bench: Bench) {
     let (store, id) = (&bench.store, bench.add(send()).await);
     store.close().await.unwrap();
     let (inbox, _deliveries) = tokio::sync::mpsc::unbounded_channel();
-    let info = WorkerInfo { id: WorkerId::new(), place: String::new(), lease: secs(1), knows: Known::default() };
+    let info = WorkerInfo {
+        queues: Vec::new(),
+        id: WorkerId::new(),
+        place: String::new(),
+        lease: secs(1),
+        knows: Known::default(),
+    };
     let claim = Claim { id, fence: 1 };
     assert_eq!(store.dispatch(works([send()])).await, Err(StoreError::Closed));
     assert_eq!(store.attach(info, inbox).await, Err(StoreError::Closed));

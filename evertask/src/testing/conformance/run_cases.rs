@@ -1,10 +1,10 @@
-//! The rest of the list of the cases: what runs do beside going from step to step.
+//! More of the list of the cases: what runs do beside going from step to step.
 
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __conformance_run_cases {
     ({ $($before:tt)* } $($with:tt)*) => {
-        $crate::__conformance! { $($with)* {
+        $crate::__conformance_resilience_cases! { {
             $($before)*
             signals {
                 a_step_waits_for_its_signal,
@@ -273,6 +273,6 @@ macro_rules! __conformance_run_cases {
                 a_task_without_a_step_is_no_step,
                 a_run_that_is_not_there_had_nothing,
             }
-        } }
+        } $($with)* }
     };
 }

@@ -54,14 +54,14 @@ pub(super) async fn tasks_that_become_due_at_once_come_by_priority(bench: Bench)
     assert_eq!(super::claim::ids(&worker.take(2).await), [high, low]);
 }
 
-pub(super) async fn tasks_that_become_due_at_once_come_by_arrival(bench: Bench) {
+pub(super) async fn tasks_that_become_due_at_once_come_by_their_time(bench: Bench) {
     let first = bench.add(delayed(20)).await;
     let second = bench.add(delayed(10)).await;
     bench.clock.advance(secs(20));
     let third = bench.add(send()).await;
     let mut worker = bench.worker().await;
     worker.free(3);
-    assert_eq!(super::claim::ids(&worker.take(3).await), [first, second, third]);
+    assert_eq!(super::claim::ids(&worker.take(3).await), [second, first, third]);
 }
 
 pub(super) async fn a_jump_of_the_clock_brings_all_that_is_due(bench: Bench) {

@@ -10,7 +10,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use crate::DEFAULT_QUEUE;
 use crate::id::WorkerId;
 use crate::store::{
-    Beat, Claim, Claimed, Delivery, Finished, Known, Notes, Peer, Settled, Store, StoreError, Verdict, WorkerInfo,
+    Beat, Claim, Claimed, Delivery, Finished, Known, Notes, Peer, QueueRules, Settled, Store, StoreError, Verdict,
+    WorkerInfo,
 };
 
 /// How long a test waits for what must come, before it says that it did not.
@@ -31,9 +32,14 @@ pub struct TestWorker {
 impl TestWorker {
     /// A new worker begins its life.
     pub async fn attach(store: Arc<dyn Store>, place: &str, knows: Known) -> Self {
+        Self::declare(store, place, knows, Vec::new()).await
+    }
+
+    /// A new worker begins its life, and declares rules of queues.
+    pub async fn declare(store: Arc<dyn Store>, place: &str, knows: Known, queues: Vec<(String, QueueRules)>) -> Self {
         let id = WorkerId::new();
         let (sender, inbox) = unbounded_channel();
-        let info = WorkerInfo { id, place: place.to_owned(), lease: Duration::from_secs(30), knows };
+        let info = WorkerInfo { queues, id, place: place.to_owned(), lease: Duration::from_secs(30), knows };
         store.attach(info, sender).await.expect("the worker is attached");
         Self {
             id,
@@ -74,6 +80,15 @@ impl TestWorker {
     pub async fn claim(&mut self) -> Claimed {
         self.free(1);
         self.next().await
+    }
+
+    /// The tasks that were claimed by now; it does not wait for any.
+    pub async fn came(&mut self) -> Vec<Claimed> {
+        self.beat().await;
+        while let Ok(delivery) = self.inbox.try_recv() {
+            self.sort(delivery);
+        }
+        self.claimed.drain(..).collect()
     }
 
     /// The next answer to an attempt that was ended.
@@ -173,6 +188,7 @@ impl TestWorker {
             Delivery::Settled(settled) => self.settled.extend(settled),
             Delivery::Unsettled { finished, error } => self.unsettled.push_back((finished, error)),
             Delivery::Cancel(claims) => self.told.extend(claims),
+            Delivery::Refused(refused) => panic!("nothing was to commit with these: {refused:?}"),
         }
     }
 }

@@ -8,10 +8,12 @@ mod wait;
 
 use std::collections::HashSet;
 
+use syn::Type;
 use syn::ext::IdentExt as _;
 
 use super::model::{Does, Workflow};
 use super::ways::Edge;
+use crate::arms::written::written_type;
 use crate::arms::{self, TargetKind};
 use crate::errors::Errors;
 use crate::graph::{circles, reachable};
@@ -26,6 +28,7 @@ pub(crate) fn check(workflow: &Workflow, errors: &mut Errors) {
     no_alias_of_itself(workflow, errors);
     done_only_where_promised(workflow, errors);
     old_names_are_old(workflow, errors);
+    schedule_gives_what_is_taken(workflow, errors);
     // A rule on ways has nothing to say of a block whose ways are not what its author thinks.
     let known_before = errors.count();
     wait::check(workflow, errors);
@@ -46,6 +49,13 @@ pub(crate) fn check(workflow: &Workflow, errors: &mut Errors) {
     joins::complete(workflow, &ways, errors);
     if errors.count() == known_before {
         outputs::check(workflow, &ways, errors);
+    }
+}
+
+fn schedule_gives_what_is_taken(workflow: &Workflow, errors: &mut Errors) {
+    let is_unit = matches!(&workflow.input, Type::Tuple(tuple) if tuple.elems.is_empty());
+    if let Some(schedule) = workflow.options.schedule.as_ref().filter(|_| !is_unit) {
+        schedule.check(&workflow.name.unraw().to_string(), &[written_type(&workflow.input)], errors);
     }
 }
 

@@ -112,7 +112,7 @@ pub(in crate::store::postgres) const INVARIANTS: &[(&str, &str, &str)] = &[
         "SELECT coalesce(each.id, group_id) FROM each FULL JOIN \
          (SELECT group_id, count(*) AS n, count(*) FILTER (WHERE wait = 'turn') AS w FROM task \
           WHERE group_id IS NOT NULL AND finished_at IS NULL GROUP BY group_id) AS live ON group_id = each.id \
-         WHERE (open, waiting) IS DISTINCT FROM (n, w)",
+         WHERE (open, waiting) IS DISTINCT FROM (coalesce(n, 0), coalesce(w, 0))",
         "its counts of tasks that live, and that wait for their turn, are wrong",
     ),
     (
@@ -122,15 +122,27 @@ pub(in crate::store::postgres) const INVARIANTS: &[(&str, &str, &str)] = &[
         "more of its tasks are ready or run than may be",
     ),
     (
-        "I17 arrivals are of runs that live, and counted",
+        "I17 arrivals are of runs that live, or may again, and counted",
         "SELECT id FROM run WHERE arrivals <> (SELECT count(*) FROM arrival WHERE arrival.run = run.id) \
-         OR (arrivals > 0 AND finished_at IS NOT NULL)",
+         OR (arrivals > 0 AND finished_at IS NOT NULL AND state <> 'failed')",
         "its count of arrivals is wrong, or it has ended and has some",
     ),
     (
-        "I18 a run has its signals as long as it lives",
+        "I18 a run has its signals as long as it lives, or may again",
         "SELECT id FROM run WHERE EXISTS (SELECT 1 FROM signal WHERE signal.run = run.id) \
-         AND (NOT signalled OR finished_at IS NOT NULL)",
+         AND (NOT signalled OR (finished_at IS NOT NULL AND state <> 'failed'))",
         "it has signals, and does not say so or has ended",
+    ),
+    (
+        "I19 no more tasks of a bucket run than may",
+        "SELECT (array_agg(id))[1] FROM task WHERE slot IS NOT NULL AND worker IS NOT NULL GROUP BY slot \
+         HAVING count(*) > max(slots)",
+        "more tasks of its bucket run than may",
+    ),
+    (
+        "I19 a task waits for a slot that somebody has, or is about to get",
+        "SELECT id FROM task AS late WHERE wait = 'slot' AND NOT EXISTS \
+         (SELECT 1 FROM task WHERE task.slot = late.slot AND (task.worker IS NOT NULL OR task.state = 'ready'))",
+        "it waits for a slot, and nothing of its bucket runs",
     ),
 ];

@@ -19,6 +19,19 @@ pub(in crate::store::sqlite) const INVARIANTS: &[(&str, &str, &str)] = &[
         "its state and the time of its end do not agree",
     ),
     (
+        "I2 a task that has ended outside of a run is listed, once",
+        "SELECT id FROM task WHERE finished_at IS NOT NULL AND run IS NULL AND \
+         (SELECT count(*) FROM ended, json_each(ended.tasks) AS one WHERE ended.state = task.state \
+          AND ended.at = task.finished_at AND one.value = task.seq) <> 1",
+        "it is not found when it may go, or is found twice",
+    ),
+    (
+        "I2 nothing else is listed",
+        "SELECT coalesce(task.id, zeroblob(16)) FROM ended JOIN json_each(ended.tasks) AS one \
+         LEFT JOIN task ON task.seq = one.value WHERE task.finished_at IS NOT ended.at OR task.state IS NOT ended.state OR task.run IS NOT NULL",
+        "it is listed as something that has ended, and is not that",
+    ),
+    (
         "I3 what is counted fits the claims",
         "SELECT id FROM task WHERE min(failures, crashes, interrupts) < 0 OR failures + crashes + interrupts > fence",
         "more failures, crashes and interrupts than claims",
@@ -111,7 +124,7 @@ pub(in crate::store::sqlite) const INVARIANTS: &[(&str, &str, &str)] = &[
         "SELECT coalesce(id, group_id) FROM each FULL JOIN \
          (SELECT group_id, count(*) AS n, sum(wait IS 'turn') AS w FROM task \
           WHERE group_id IS NOT NULL AND finished_at IS NULL GROUP BY group_id) ON group_id = id \
-         WHERE (open, waiting) IS NOT (n, w)",
+         WHERE coalesce(open, -1) <> coalesce(n, 0) OR coalesce(waiting, -1) <> coalesce(w, 0)",
         "its counts of tasks that live, and that wait for their turn, are wrong",
     ),
     (
@@ -123,7 +136,27 @@ pub(in crate::store::sqlite) const INVARIANTS: &[(&str, &str, &str)] = &[
     (
         "I17 arrivals are of runs that live, and counted",
         "SELECT id FROM run WHERE arrivals <> (SELECT count(*) FROM arrival WHERE arrival.run = run.id) \
-         OR (arrivals > 0 AND finished_at IS NOT NULL)",
+         OR (arrivals > 0 AND finished_at IS NOT NULL AND state <> 'failed')",
         "its count of arrivals is wrong, or it has ended and has some",
+    ),
+    (
+        "I18 no more tasks of a bucket run than may",
+        "SELECT max(id) FROM task WHERE slot IS NOT NULL AND worker IS NOT NULL GROUP BY slot \
+         HAVING count(*) > max(slots)",
+        "more tasks of its bucket run than may",
+    ),
+    (
+        "I18 the tasks of a bucket that run are counted",
+        "SELECT coalesce(last, zeroblob(16)) FROM slot FULL JOIN \
+         (SELECT slot AS name, count(*) AS n, max(id) AS last FROM task \
+          WHERE slot IS NOT NULL AND worker IS NOT NULL GROUP BY slot) ON name = bucket \
+         WHERE coalesce(taken, 0) <> coalesce(n, 0)",
+        "its bucket's count of those that run is wrong",
+    ),
+    (
+        "I18 a task waits for a slot that somebody has, or is about to get",
+        "SELECT id FROM task AS late WHERE wait = 'slot' AND NOT EXISTS \
+         (SELECT 1 FROM task WHERE task.slot = late.slot AND (task.worker IS NOT NULL OR task.state = 'ready'))",
+        "it waits for a slot, and nothing of its bucket runs",
     ),
 ];

@@ -131,6 +131,35 @@ fn no_statement_that_is_repeated_scans_or_sorts() {
         (sql::INNER_RUN, "run_step (step=?)"),
         (sql::ARRIVED, "PRIMARY KEY (run=? AND name=?)"),
         (sql::KEPT_SIGNAL, "PRIMARY KEY (run=? AND step=?)"),
+        (sql::RUNNING_OF, "INDEX task_worker"),
+        (sql::WAITING_OF, "COVERING INDEX task_due (queue=?)"),
+        (sql::WAITING_OF, "COVERING INDEX task_aside (due=? AND queue=?)"),
+        (sql::SLOTS_TAKEN, "PRIMARY KEY (bucket=?)"),
+        (sql::NEXT_FOR_SLOT, "task_wait (<expr>>? AND <expr><?)"),
+        (sql::FIRST_FOR_SLOT, "task_wait (<expr>=? AND wait=?)"),
+        (sql::BUCKET, "PRIMARY KEY (name=?)"),
+        (sql::PUT_OFF, "INTEGER PRIMARY KEY"),
+        (sql::CLAIM_LIMITED, "INTEGER PRIMARY KEY"),
+        (sql::TASK_BY_KEY, "task_key (name=? AND key=?)"),
+        (sql::RUN_BY_KEY, "run_key (workflow=? AND key=?)"),
+        (sql::FIRST_OF_RUN, "task_run (run=?)"),
+        (sql::DUE_SCHEDULES, "schedule_next (next>? AND next<?)"),
+        (sql::NEXT_SCHEDULE, "schedule_next (next>?)"),
+        (sql::OCCURRED, "PRIMARY KEY (schedule=? AND slot=?)"),
+        (sql::TAKE_UP, "task_run (run=?)"),
+        (sql::RUN_FACTS, "task_run (run=?)"),
+        (sql::CLEAR_GROUPS, "each_run (run=?)"),
+        (sql::LISTED_WITH, "PRIMARY KEY (state=? AND at=? AND first<?)"),
+        (sql::COUNT_ENDED, "PRIMARY KEY (state=?)"),
+        (sql::OLDEST_END, "PRIMARY KEY (state=?)"),
+        (sql::ENDED_AT, "PRIMARY KEY (state=? AND at=?)"),
+        (sql::LAST_RUN, "run_ended (state=?"),
+        (sql::PRUNE_TASKS, "INTEGER PRIMARY KEY"),
+        (sql::RUNS_TO_GO, "run_ended (state=? AND finished_at>? AND finished_at<?)"),
+        (sql::DELETE_TASKS_OF, "task_run (run=?)"),
+        (sql::PRUNE_LINES, "log_at (at<?)"),
+        (sql::PRUNE_OCCURRENCES, "occurrence_slot (slot<?)"),
+        (sql::PRUNE_BUCKETS, "bucket_spent (spent<?)"),
     ];
     for (statement, index) in by_index {
         let plan = plan(&conn, statement);
@@ -149,8 +178,8 @@ fn the_tables_refuse_what_must_not_be() {
     let conn = raw(&folder.file());
     let insert = |columns: &str, values: &str| {
         let sql = format!(
-            "INSERT INTO task (id, name, queue, priority, run_at, payload, cancel_routed, created_at, {columns}) \
-             VALUES (randomblob(16), 'a', 'default', 0, 0, '', 0, 0, {values})"
+            "INSERT INTO task (id, name, queue, priority, run_at, rank, payload, cancel_routed, created_at, {columns}) \
+             VALUES (randomblob(16), 'a', 'default', 0, 0, 0, '', 0, 0, {values})"
         );
         conn.execute(&sql.replace("''", "x''"), [])
     };
@@ -178,6 +207,11 @@ fn the_tables_refuse_what_must_not_be() {
         ("state, due, item", "'ready', 1, 3"),
         ("state, due, failures", "'ready', 1, 1"),
         ("state, due, run", "'ready', 1, randomblob(16)"),
+        ("state, wait", "'waiting', 'slot'"),
+        ("state, due, slot", "'ready', 1, 'x'"),
+        ("state, due, slot, slots", "'ready', 1, 'x', 0"),
+        ("state, due, slots", "'ready', 1, 1"),
+        ("state, due, reserved", "'ready', 0, 5"),
     ];
     for (columns, values) in wrong {
         let refused = insert(columns, values).unwrap_err();

@@ -16,9 +16,12 @@ use crate::store::{
 
 mod batches;
 mod claims;
+mod effects;
 mod file;
+mod limits;
 mod lives;
 mod runs;
+mod schedules;
 mod waits;
 
 /// A folder that goes with the test.
@@ -88,6 +91,7 @@ fn raw(path: &Path) -> rusqlite::Connection {
 
 fn task(name: &'static str) -> NewTask {
     NewTask {
+        terms: None,
         id: TaskId::new(),
         name: name.into(),
         queue: "default".into(),
@@ -112,6 +116,7 @@ fn step(run: RunId, name: &'static str) -> NewTask {
 
 fn new_run(id: RunId) -> NewRun {
     NewRun {
+        on_key: crate::store::OnKey::Return,
         id,
         workflow: "Ship".into(),
         version: 1,
@@ -151,7 +156,8 @@ impl Crew {
             tasks: tasks.iter().map(|&task| task.to_owned()).collect(),
             steps: [("Ship".to_owned(), steps)].into(),
         };
-        let info = WorkerInfo { id, place: "host:1".to_owned(), lease: Duration::from_secs(30), knows };
+        let info =
+            WorkerInfo { queues: Vec::new(), id, place: "host:1".to_owned(), lease: Duration::from_secs(30), knows };
         store.attach(info, deliveries).await.unwrap();
         Self { id, inbox }
     }

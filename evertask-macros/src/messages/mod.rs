@@ -1,5 +1,11 @@
 //! All that the macros say to a person. One line says what is wrong, the next what to do.
 
+mod schedule;
+mod terms;
+
+pub(crate) use schedule::*;
+pub(crate) use terms::*;
+
 use crate::arms::Outcome;
 use crate::suggest::nearest;
 
@@ -44,15 +50,12 @@ pub(crate) fn unknown_option(word: &str, known: &[&str]) -> String {
     if word == "start" {
         return "unknown option `start`; did you mean `start =>`?".to_owned();
     }
+    if ["cron", "every", "recurring", "repeat"].contains(&word) && known.contains(&"schedule") {
+        return format!("unknown option `{word}`; did you mean `schedule`?");
+    }
     let words = known.iter().copied().chain(Outcome::WORDS);
     let hint = did_you_mean(word, words).unwrap_or_else(|| format!("\nthe options are {}", listed(known)));
     format!("unknown option `{word}`{hint}")
-}
-
-pub(crate) fn unknown_retry_option(word: &str) -> String {
-    let known = ["times", "backoff"];
-    let hint = did_you_mean(word, known).unwrap_or_else(|| format!("\nthe options are {}", listed(&known)));
-    format!("unknown option `{word}` of `retry`{hint}")
 }
 
 pub(crate) fn duplicate_option(word: &str) -> String {
@@ -84,19 +87,6 @@ pub(crate) const DERIVE_ON_A_STRUCT: &str = "a struct derives with its own `#[de
 pub(crate) fn derived_already(name: &str) -> String {
     format!("`{name}` can't be derived: the payload of a task function is stored already")
 }
-
-pub(crate) const RETRY_NEEDS_TIMES: &str =
-    "`retry` needs `times`, as in `retry(times = 5, backoff = exponential(\"1s\", max = \"5m\"))`";
-
-pub(crate) const BACKOFF_EXAMPLE: &str =
-    "a backoff is `fixed(\"1s\")`, `linear(\"1s\", max = \"1m\")` or `exponential(\"1s\", max = \"5m\")`";
-
-pub(crate) fn unknown_backoff(word: &str) -> String {
-    let hint = did_you_mean(word, ["fixed", "linear", "exponential"]).unwrap_or_default();
-    format!("unknown backoff `{word}`{hint}\n{BACKOFF_EXAMPLE}")
-}
-
-pub(crate) const FIXED_HAS_NO_MAX: &str = "`fixed` has one pause and no `max`";
 
 // Arms.
 

@@ -1,0 +1,9 @@
+// Four fields.
+use evertask::prelude::*;
+
+#[task(schedule = "0 3 * *")]
+async fn tidy_up() -> Result<(), String> {
+    Ok(())
+}
+
+fn main() {}
