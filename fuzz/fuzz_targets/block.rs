@@ -22,12 +22,14 @@ mod grammar;
 mod graph;
 #[path = "../../evertask-macros/src/krate.rs"]
 mod krate;
-#[path = "../../evertask-macros/src/messages.rs"]
+#[path = "../../evertask-macros/src/messages/mod.rs"]
 mod messages;
 #[path = "../../evertask-macros/src/names.rs"]
 mod names;
 #[path = "../../evertask-macros/src/options.rs"]
 mod options;
+#[path = "../../evertask-macros/src/schedule.rs"]
+mod schedule;
 #[path = "../../evertask-macros/src/suggest.rs"]
 mod suggest;
 #[path = "../../evertask-macros/src/task/mod.rs"]

@@ -55,7 +55,8 @@ pub fn server() -> io::Result<String> {
         return Ok(url);
     }
     let dir = std::env::temp_dir().join(format!("evertask-pg-{}", parent_id()));
-    start(&dir, parent_id(), "")
+    // Nothing here outlives the machine: what a test kills is a process, and the system keeps what that wrote.
+    start(&dir, parent_id(), "-c fsync=off -c full_page_writes=off")
 }
 
 /// Starts a server in this folder, if nobody has, and waits for it. It ends with the process `runner`.
