@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::id::{TaskId, WorkId};
 use crate::payload::CodecError;
-use crate::store::{AttemptRecord, Revived, Store, StoreError, TaskFilter, TaskRecord, TaskState};
+use crate::store::{AttemptRecord, Edited, Revived, Store, StoreError, TaskFilter, TaskRecord, TaskState};
 use crate::task::Task;
 
 /// How many tasks are tried again in one transaction.
@@ -69,16 +69,18 @@ impl DeadLetters {
     }
 
     /// Tries a failed task again, with another payload of the same task; that of another task is an error, and nothing has
-    /// changed then. Its limits keep the keys that it was dispatched with.
+    /// changed then. Its limits are those of that payload, with the keys that are in it.
     pub async fn retry_with<T: Task>(&self, id: TaskId, payload: &T) -> Result<Revived, DeadLetterError> {
         let Some(task) = self.store.task(id).await? else { return Ok(Revived::NotFound) };
-        let names = [<T as Task>::NAME].into_iter().chain(T::entry().was.iter().copied());
+        let entry = T::entry();
+        let names = [<T as Task>::NAME].into_iter().chain(entry.was.iter().copied());
         if !names.into_iter().any(|name| name == task.name) {
             return Err(DeadLetterError::OtherTask { id, name: task.name, given: <T as Task>::NAME });
         }
-        let mut stored = Vec::new();
-        payload.encode(&mut stored)?;
-        Ok(answer(&self.store.revive(vec![id], Some(stored)).await?))
+        let (rate, slots) = entry.options.limits(<T as Task>::NAME, &payload.limit_keys());
+        let mut edited = Edited { payload: Vec::new(), rate, slots };
+        payload.encode(&mut edited.payload)?;
+        Ok(answer(&self.store.revive(vec![id], Some(edited)).await?))
     }
 
     /// Tries all failed tasks again that match, however many: what became of each. Parked ones are left alone.

@@ -16,9 +16,9 @@ use crate::workflow::Draft;
 /// The longest idempotency key and correlation id, in bytes.
 pub const MAX_KEY: usize = 512;
 
-/// The largest payload of a dispatch and value of a signal, in bytes of JSON, unless
+/// The largest payload of a dispatch, output of a task and value of a signal, in bytes of JSON, unless
 /// [`max_payload`](crate::Dispatcher::max_payload) says otherwise: 1 MiB. What is larger belongs into a file or an
-/// object store, and its name into the payload.
+/// object store, and its name into the payload or the output.
 pub const MAX_PAYLOAD: usize = 1 << 20;
 
 /// Work with its options, ready to be dispatched.

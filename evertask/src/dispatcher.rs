@@ -81,7 +81,9 @@ impl Dispatcher {
     }
 
     /// Takes payloads and values of signals up to this many bytes of JSON, here and in what this one's workers
-    /// dispatch. [`MAX_PAYLOAD`] if not said. What flows along an edge has no limit but the store's own.
+    /// dispatch, and outputs of the tasks that they run: a larger one fails the attempt with
+    /// [`Cause::OutputTooLarge`](crate::Cause::OutputTooLarge). [`MAX_PAYLOAD`] if not said. What an edge makes of outputs
+    /// has no limit but the store's own.
     #[must_use]
     pub fn max_payload(self, bytes: usize) -> Self {
         Self { max_payload: bytes, ..self }

@@ -25,6 +25,14 @@ pub enum Cause<E> {
     Crashed(u32),
     /// What was to commit with its success could not be written: see `Context::on_commit`.
     NotCommitted(String),
+    /// The handler succeeded, and its output is larger than
+    /// [`Dispatcher::max_payload`](crate::Dispatcher::max_payload) lets it be.
+    OutputTooLarge {
+        /// Its length, in bytes of JSON.
+        length: usize,
+        /// The most that is taken.
+        limit: usize,
+    },
     /// It was cancelled.
     Cancelled,
 }
@@ -39,6 +47,7 @@ impl<E> Cause<E> {
             Self::Panicked(_) => FailureKind::Panic,
             Self::Crashed(_) => FailureKind::Crash,
             Self::NotCommitted(_) => FailureKind::NotCommitted,
+            Self::OutputTooLarge { .. } => FailureKind::OutputTooLarge,
             Self::Cancelled => FailureKind::Cancelled,
         }
     }
@@ -54,6 +63,11 @@ impl<E: fmt::Display> fmt::Display for Cause<E> {
             Self::Crashed(1) => f.write_str("the worker that ran it died"),
             Self::Crashed(times) => write!(f, "{times} workers that ran it died"),
             Self::NotCommitted(reason) => write!(f, "what was to commit with it failed: {reason}"),
+            Self::OutputTooLarge { length, limit } => write!(
+                f,
+                "its output has {length} bytes, and may have {limit}: keep it in a file or an object store and give its \
+                 name, or raise `Dispatcher::max_payload`"
+            ),
             Self::Cancelled => f.write_str("cancelled"),
         }
     }
@@ -76,6 +90,8 @@ pub enum FailureKind {
     Crash,
     /// What was to commit with its success could not be written.
     NotCommitted,
+    /// The output was too large.
+    OutputTooLarge,
     /// It was cancelled.
     Cancelled,
     /// The workflow said so: `fail(..)`.
@@ -91,6 +107,7 @@ impl fmt::Display for FailureKind {
             Self::Panic => "panic",
             Self::Crash => "crash",
             Self::NotCommitted => "not committed",
+            Self::OutputTooLarge => "output too large",
             Self::Cancelled => "cancelled",
             Self::Declared => "failed by the workflow",
         })

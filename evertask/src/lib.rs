@@ -55,7 +55,7 @@ pub use schedule::{
     every_month, every_week,
 };
 pub use schedules::SchedulingError;
-pub use store::OnKey;
+pub use store::{OnKey, Rate};
 pub use task::{Accepts, AcceptsFailure, Handler, Task, TaskOptions, Work, Workflow};
 pub use transaction::InTransaction;
 pub use worker::{Health, Queue, Shutdown, StartError, Worker, WorkerBuilder};

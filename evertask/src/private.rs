@@ -21,7 +21,7 @@ pub use crate::schedule::build::by_cron;
 pub use crate::schedule::cron::checked as cron;
 pub use crate::schedule::exclusion::checked as exclusion;
 pub use crate::store::NewWork;
-pub use crate::task::ErrorCodec;
+pub use crate::task::{ErrorCodec, Hint};
 pub use crate::workflow::{
     Awaited, Draft, EachOf, Ended, Fault, Keyed, Next, NextEdge, OfTask, OfWorkflow, One, Route, RouteError, Settled,
     Signal, SignalKey, Stored, Unkeyed, each, follow, pause, undo,
@@ -297,6 +297,27 @@ impl<T> NotStored for ErrorsOf<T> {
     }
 }
 
+/// How a stored payload of `T` becomes what the store adds. The inherent constant says it for all that can be stored,
+/// that of [`NotPrepared`] for what can't, which is an error of its own, at the implementation of [`Work`].
+#[derive(Debug)]
+pub struct PreparedOf<T>(PhantomData<T>);
+
+impl<W: Work> PreparedOf<W> {
+    /// By its `Payload` and its `prepare`.
+    pub const PREPARE: Prepare = prepare_stored::<W>;
+}
+
+/// What [`PreparedOf`] answers where payloads can't be stored.
+pub trait NotPrepared {
+    /// Not at all.
+    const PREPARE: Prepare;
+}
+
+impl<T> NotPrepared for PreparedOf<T> {
+    const PREPARE: Prepare =
+        |_, _| Err(CodecError::Decode { what: std::any::type_name::<T>(), reason: "it can't be stored".to_owned() });
+}
+
 /// What a `retry_if` function answers.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say whether to try again",
@@ -335,20 +356,20 @@ where
     T::Error: RetryHint,
 {
     /// What the error says.
-    pub fn advice(&self, error: &T::Error) -> RetryAdvice {
-        error.retry()
+    pub fn hint(&self) -> Hint {
+        Hint::of::<T::Error>()
     }
 }
 
 /// What [`HintsOf`] answers where errors say nothing.
 pub trait NoHint {
     /// As usual.
-    fn advice<E>(&self, error: &E) -> RetryAdvice;
+    fn hint(&self) -> Hint;
 }
 
 impl<T> NoHint for HintsOf<T> {
-    fn advice<E>(&self, _: &E) -> RetryAdvice {
-        RetryAdvice::Usual
+    fn hint(&self) -> Hint {
+        Hint::NONE
     }
 }
 

@@ -27,7 +27,7 @@ impl Rate {
 /// `"100/s"`, `"5/m"` or `"10/5s"`: so many in that time, spread evenly over it.
 ///
 /// ```
-/// use evertask::store::Rate;
+/// use evertask::Rate;
 ///
 /// let rate: Rate = "100/s".parse()?;
 /// assert_eq!((rate.tasks, rate.per.as_secs(), rate.burst), (100, 1, 1));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::advice::RetryAdvice;
+use crate::advice::{RetryAdvice, RetryHint};
 use crate::context::Context;
 use crate::failure::{Cause, Failure, FailureReport};
 use crate::id::{TaskId, WorkId};
@@ -100,8 +100,13 @@ pub trait Task: Handler + Payload {
     /// Whether and when an attempt that failed with this error is repeated: what `retry_if` says, or the error itself
     /// (see [`RetryHint`](crate::RetryHint)).
     fn retry_advice(error: &Self::Error) -> RetryAdvice {
-        let _ = error;
-        RetryAdvice::Usual
+        (Self::hint().advice)(error)
+    }
+
+    /// What its errors say of another attempt, if their type says something.
+    #[doc(hidden)]
+    fn hint() -> Hint {
+        Hint::NONE
     }
 
     /// What its keyed limits count by.
@@ -145,6 +150,23 @@ impl ErrorCodec {
             encode: |error| serde_json::to_vec(error.downcast_ref::<E>()?).ok(),
             decode: |stored| serde_json::from_slice::<E>(stored).ok().map(|error| Box::new(error) as Box<dyn Any>),
         }
+    }
+}
+
+/// What the errors of a task say of another attempt. Like [`ErrorCodec`], it does not name their type.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy)]
+pub struct Hint {
+    advice: fn(&dyn Any) -> RetryAdvice,
+}
+
+impl Hint {
+    /// Nothing.
+    pub const NONE: Self = Self { advice: |_| RetryAdvice::Usual };
+
+    /// What the error says itself.
+    pub(crate) fn of<E: RetryHint + 'static>() -> Self {
+        Self { advice: |error| error.downcast_ref::<E>().map_or(RetryAdvice::Usual, E::retry) }
     }
 }
 

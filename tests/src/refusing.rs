@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use evertask::store::{
-    AttemptRecord, Beat, CancelOutcome, Claim, Delivery, Dispatched, Earlier, Finished, Inbox, LogLine, NewSchedule,
-    NewWork, Notes, Peer, Prune, QueueChange, QueueRecord, Reply, Revived, RunFilter, RunRecord, ScheduleRecord,
-    Selection, SignalOutcome, Store, StoreError, TaskFilter, TaskRecord, Turn, Verdict, Violation, WorkerInfo,
+    AttemptRecord, Beat, CancelOutcome, Claim, Delivery, Dispatched, Earlier, Edited, Finished, Inbox, LogLine,
+    NewSchedule, NewWork, Notes, Peer, Prune, QueueChange, QueueRecord, Reply, Revived, RunFilter, RunRecord,
+    ScheduleRecord, Selection, SignalOutcome, Store, StoreError, TaskFilter, TaskRecord, Turn, Verdict, Violation,
+    WorkerInfo,
 };
 use evertask::{RunId, TaskId, Timestamp, WorkId, WorkerId};
 
@@ -92,7 +93,7 @@ impl Store for Refusing {
         schedules() -> Vec<ScheduleRecord>;
         due_schedules() -> (Vec<ScheduleRecord>, Option<Timestamp>);
         turn_schedule(turn: Turn) -> Vec<Dispatched>;
-        revive(tasks: Vec<TaskId>, payload: Option<Vec<u8>>) -> Vec<(TaskId, Revived)>;
+        revive(tasks: Vec<TaskId>, edited: Option<Edited>) -> Vec<(TaskId, Revived)>;
         discard(work: Vec<WorkId>) -> u64;
         prune(prune: Prune) -> u64;
         task(id: TaskId) -> Option<TaskRecord>;

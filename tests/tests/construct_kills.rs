@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use evertask::Dispatcher;
+use evertask::testing::CRASH_POINTS;
 use evertask::testing::postgres::Schema;
 use evertask_tests::check::integrity;
 use evertask_tests::constructs::{COURSES, Course, shape};
@@ -182,6 +183,9 @@ fn kill_each_construct(place: fn() -> Place) {
             });
         }
     });
+    let passed = rehearsals.iter().flat_map(|(_, (_, points))| points.keys());
+    let unlisted: BTreeSet<_> = passed.filter(|point| !CRASH_POINTS.contains(&point.as_str())).collect();
+    assert!(unlisted.is_empty(), "not among all crash points: {unlisted:?}");
     let (survived, mut wrong) = (survived.into_inner().unwrap(), wrong.into_inner().unwrap());
     let mut names = BTreeSet::new();
     for (course, (_, points)) in &rehearsals {

@@ -16,18 +16,20 @@ pub(super) fn advice(task: &Task) -> TokenStream {
         Kind::Struct(_) => task.ident.span(),
     };
     let (krate, private) = (task.krate.at(span), task.krate.private(span));
-    let error = names::local("error", Span::mixed_site());
-    let said = if let Some(check) = &task.options.retry_if {
-        let private = task.krate.private(check.span());
-        quote_spanned!(check.span()=> #private::ask::<Self::Error, _>(#check, #error))
-    } else {
+    let Some(check) = &task.options.retry_if else {
+        // It does not name the error: a task without a handler has none, and its implementation says so.
         let ident = &task.ident;
-        quote_spanned! {span=>
-            #[allow(unused_imports)]
-            use #private::NoHint as _;
-            #private::HintsOf::<#ident>::NEW.advice(#error)
-        }
+        return quote_spanned! {span=>
+            fn hint() -> #private::Hint {
+                #[allow(unused_imports)]
+                use #private::NoHint as _;
+                #private::HintsOf::<#ident>::NEW.hint()
+            }
+        };
     };
+    let error = names::local("error", Span::mixed_site());
+    let private = task.krate.private(check.span());
+    let said = quote_spanned!(check.span()=> #private::ask::<Self::Error, _>(#check, #error));
     quote_spanned! {span=>
         fn retry_advice(#error: &Self::Error) -> #krate::RetryAdvice {
             #said

@@ -205,8 +205,10 @@ CREATE TABLE queue (
 
 -- The limits that tasks share: what is left of a rate, and the row that whoever fills or frees a slot has first.
 CREATE TABLE bucket (
-    name  text   NOT NULL PRIMARY KEY,
-    spent bigint NOT NULL                            -- microseconds: until then, its rate is spent
+    name    text   NOT NULL PRIMARY KEY,
+    spent   bigint NOT NULL,                         -- microseconds: until then, times of its rate were given
+    started bigint NOT NULL,                         -- the same for what has started; never later
+    CHECK (started <= spent)
 ) WITH (fillfactor = 50);
 
 -- Recurring work.

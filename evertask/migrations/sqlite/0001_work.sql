@@ -215,8 +215,10 @@ CREATE TABLE slot (
 
 -- The rates that tasks share, where any of them is spent.
 CREATE TABLE bucket (
-    name  TEXT    NOT NULL PRIMARY KEY,
-    spent INTEGER NOT NULL                           -- microseconds: until then, its rate is spent
+    name    TEXT    NOT NULL PRIMARY KEY,
+    spent   INTEGER NOT NULL,                        -- microseconds: until then, times of its rate were given
+    started INTEGER NOT NULL,                        -- the same for what has started; never later
+    CHECK (started <= spent)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX bucket_spent ON bucket (spent);

@@ -53,6 +53,12 @@ impl Context {
 }
 
 impl Context {
+    /// The length of an output that is too large, and how large it may be.
+    pub(crate) fn overlong(&self, output: &[u8]) -> Option<(usize, usize)> {
+        let limit = self.inner.about.max_payload;
+        (output.len() > limit).then_some((output.len(), limit))
+    }
+
     /// What the handler writes in the transaction that completes it.
     pub(crate) fn take_effects(&self) -> OnCommit {
         std::mem::take(&mut self.state().on_commit)
@@ -120,6 +126,9 @@ impl Context {
         let completes = self.inner.completes.get().ok_or(CompleteError::NoAttempt)?;
         let mut stored = Vec::new();
         output.encode(&mut stored).map_err(|error| CompleteError::Unroutable { reason: error.to_string() })?;
+        if let Some((length, limit)) = self.overlong(&stored) {
+            return Err(CompleteError::TooLarge { length, limit });
+        }
         completes.complete(TypeId::of::<O>(), std::any::type_name::<O>(), stored)
     }
 }
@@ -166,6 +175,17 @@ pub enum CompleteError {
         expected: &'static str,
         /// The type that was given.
         given: String,
+    },
+    /// The output is larger than [`Dispatcher::max_payload`](crate::Dispatcher::max_payload) lets it be.
+    #[error(
+        "the output has {length} bytes, and may have {limit}: keep it in a table of yours and give its key, or raise \
+         `Dispatcher::max_payload`"
+    )]
+    TooLarge {
+        /// Its length, in bytes of JSON.
+        length: usize,
+        /// The most that is taken.
+        limit: usize,
     },
     /// The output can't be stored, or what follows can't be made of it.
     #[error("what follows can't be made of the output: {reason}")]

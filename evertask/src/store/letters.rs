@@ -1,5 +1,18 @@
 //! What has failed for good and waits for somebody: what can be done to it.
 
+use crate::store::{RateLimit, SlotLimit};
+
+/// What a task has instead, when it is tried again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Edited {
+    /// Its payload.
+    pub payload: Vec<u8>,
+    /// How many tasks that share this limit may start in a time.
+    pub rate: Option<RateLimit>,
+    /// How many tasks that share this limit may run at once.
+    pub slots: Option<SlotLimit>,
+}
+
 /// What became of a task that was to be tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

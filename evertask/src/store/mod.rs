@@ -33,7 +33,7 @@ mod writing;
 
 pub use attempt::{Claim, Claimed, Finished, Follow, Got, LogLine, Notes, ParkReason, Settled, Verdict};
 pub use error::StoreError;
-pub use letters::Revived;
+pub use letters::{Edited, Revived};
 pub use memory::MemoryStore;
 pub use on_commit::OnCommit;
 #[cfg(feature = "sqlite")]
@@ -138,8 +138,9 @@ pub trait Store: Send + Sync + 'static {
     /// is another by now: somebody else did it.
     fn turn_schedule(&self, turn: Turn) -> Reply<Vec<Dispatched>>;
 
-    /// Failed tasks are ready again, with this payload if one is given, and the runs that failed with them go on.
-    fn revive(&self, tasks: Vec<TaskId>, payload: Option<Vec<u8>>) -> Reply<Vec<(TaskId, Revived)>>;
+    /// Failed tasks are ready again, with this payload and its limits if they are given, and the runs that failed with
+    /// them go on.
+    fn revive(&self, tasks: Vec<TaskId>, edited: Option<Edited>) -> Reply<Vec<(TaskId, Revived)>>;
 
     /// Removes what has ended or is parked, runs whole. How many pieces of work went.
     fn discard(&self, work: Vec<WorkId>) -> Reply<u64>;

@@ -218,12 +218,23 @@ async fn told_to_end(cx: &Context, grace: Duration) -> Stop {
 }
 
 async fn succeeded<T: Task, R: Route<T>>(attempt: &Attempt, output: <T as Handler>::Output) -> Verdict {
+    let mut stored = Vec::new();
+    let stored = match caught(|| output.encode(&mut stored).map(|()| stored)) {
+        Ok(Ok(stored)) => stored,
+        Ok(Err(error)) => return unroutable::<T>(attempt, &error.into()),
+        Err(message) => return failed(attempt, <T as Task>::NAME, &Cause::<T::Error>::Panicked(message)),
+    };
+    if let Some((length, limit)) = attempt.cx.overlong(&stored) {
+        // The output is the user's, and so is its drop.
+        if let Err(message) = caught(|| drop(output)) {
+            attempt.cx.log(format!("its output panicked when it was dropped: {message}"));
+        }
+        return ended_without_success::<T, R>(attempt, Cause::OutputTooLarge { length, limit }).await;
+    }
     if T::HOOKS {
         hook_with::<T>(attempt, "on_completed", async |payload, cx| payload.on_completed(&output, cx).await).await;
     }
     let routed = caught(|| {
-        let mut stored = Vec::new();
-        output.encode(&mut stored)?;
         let mut follow = route::<T, R>(attempt, Ended::Ok(output))?;
         follow.work.append(&mut attempt.cx.take_dispatched());
         follow.on_commit = attempt.cx.take_effects();

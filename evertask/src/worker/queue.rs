@@ -64,7 +64,7 @@ impl Queue {
     }
 
     /// How many of its tasks may start in a time, on all workers together: `"100/s"`, or a
-    /// [`Rate`](crate::store::Rate) with a burst.
+    /// [`Rate`](crate::Rate) with a burst.
     #[must_use]
     pub fn rate(mut self, rate: impl IntoRate) -> Self {
         match rate.into_rate() {

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use evertask::prelude::Context;
 use evertask::store::{
-    AttemptRecord, Beat, CancelOutcome, Claim, Delivery, Dispatched, Earlier, Finished, Inbox, LogLine, NewSchedule,
-    NewWork, Notes, Peer, Prune, QueueChange, QueueRecord, Reply, Revived, RunFilter, RunRecord, ScheduleRecord,
-    Selection, SignalOutcome, Store, StoreError, TaskFilter, TaskRecord, Turn, Violation, WorkerInfo,
+    AttemptRecord, Beat, CancelOutcome, Claim, Delivery, Dispatched, Earlier, Edited, Finished, Inbox, LogLine,
+    NewSchedule, NewWork, Notes, Peer, Prune, QueueChange, QueueRecord, Reply, Revived, RunFilter, RunRecord,
+    ScheduleRecord, Selection, SignalOutcome, Store, StoreError, TaskFilter, TaskRecord, Turn, Violation, WorkerInfo,
 };
 use evertask::{RunId, TaskId, Timestamp, WorkId, WorkerId};
 use tokio::sync::{Notify, mpsc};
@@ -301,8 +301,8 @@ impl Store for Mortal {
         self.living(|store| store.turn_schedule(turn))
     }
 
-    fn revive(&self, tasks: Vec<TaskId>, payload: Option<Vec<u8>>) -> Reply<Vec<(TaskId, Revived)>> {
-        self.living(|store| store.revive(tasks, payload))
+    fn revive(&self, tasks: Vec<TaskId>, edited: Option<Edited>) -> Reply<Vec<(TaskId, Revived)>> {
+        self.living(|store| store.revive(tasks, edited))
     }
 
     fn discard(&self, work: Vec<WorkId>) -> Reply<u64> {

@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use evertask::prelude::*;
 use evertask::store::{CancelOutcome, NewTask, NewWork, ParkReason, SignalOutcome, StepOf, StoreError, TaskState};
 use evertask::{
-    DispatchError, Dispatcher, MAX_KEY, MAX_PAYLOAD, Queue, RunError, RunId, StartError, TaskId, Timestamp, workflow,
+    DispatchError, Dispatcher, FailureKind, MAX_KEY, MAX_PAYLOAD, Queue, RunError, RunId, StartError, TaskId,
+    Timestamp, workflow,
 };
 use serde::{Deserialize, Serialize};
 
@@ -255,8 +256,35 @@ on_each_store! {
         let answer = dispatcher.signal(run.id(), Asking::answer, &"x".repeat(MAX_PAYLOAD)).await;
         assert!(matches!(answer, Err(DispatchError::TooLarge { name: "answer", .. })));
         let worker = crate::settings(&small).start().await.unwrap();
-        let error = small.dispatch(passes_on { times: 9 }).await.unwrap().wait().await.unwrap();
+        let error = small.dispatch(passes_on { times: 9 }).await.unwrap().wait().await.unwrap_err().to_string();
         assert!(error.contains("and may have 20"), "{error}");
+        worker.shutdown().await;
+    }
+
+    async fn an_output_that_is_too_large_fails_the_attempt(dispatcher) {
+        let said = format!(
+            "its output has {} bytes, and may have {MAX_PAYLOAD}: keep it in a file or an object store and give its name, \
+             or raise `Dispatcher::max_payload`",
+            MAX_PAYLOAD + 1
+        );
+        let too_large = || gives { length: MAX_PAYLOAD + 1 };
+        let worker = crate::worker(&dispatcher).await;
+        let most = dispatcher.dispatch(gives { length: MAX_PAYLOAD }).await.unwrap().wait().await.unwrap();
+        assert_eq!(most.len(), MAX_PAYLOAD - 2);
+        let task = dispatcher.dispatch(too_large()).await.unwrap();
+        task.wait().await.unwrap_err();
+        let record = dispatcher.get(task.id()).await.unwrap().unwrap();
+        assert_eq!((record.state, record.failures, record.output), (TaskState::Failed, 2, None));
+        let report = record.failure.unwrap();
+        assert_eq!((report.kind, report.message), (FailureKind::OutputTooLarge, said.clone()));
+        // An arm takes it, as any other failure.
+        let run = dispatcher.dispatch(Giving(too_large())).await.unwrap();
+        assert_eq!(run.wait().await.unwrap(), said);
+        worker.shutdown().await;
+
+        let large = dispatcher.clone().max_payload(2 * MAX_PAYLOAD);
+        let worker = crate::settings(&large).start().await.unwrap();
+        assert_eq!(large.dispatch(too_large()).await.unwrap().wait().await.unwrap().len(), MAX_PAYLOAD - 1);
         worker.shutdown().await;
     }
 
@@ -396,11 +424,28 @@ on_each_store! {
     }
 }
 
-/// Passes on what is too long for a small limit, and says what became of it.
+/// Passes on what is too long for a small limit.
 #[task]
-async fn passes_on(times: u8, cx: &Context) -> Result<String, Infallible> {
+async fn passes_on(times: u8, cx: &Context) -> Result<(), DispatchError> {
     let text = "long ".repeat(times.into());
-    Ok(cx.dispatch(keep { text }).err().map(|error| error.to_string()).unwrap_or_default())
+    cx.dispatch(keep { text }).map(drop)
+}
+
+/// Gives an output of so many bytes of JSON.
+#[task(retry(times = 1, backoff = fixed("1ms")))]
+async fn gives(length: usize) -> Result<String, Infallible> {
+    Ok("x".repeat(length - r#""""#.len()))
+}
+
+workflow! {
+    /// Says why it gives nothing.
+    Giving<gives -> String> {
+        gives {
+            on_ok(_) => done("it fits".to_owned()),
+            on_failure(f) if matches!(f.cause, Cause::OutputTooLarge { .. }) => done(f.to_string()),
+            on_failure => fail("it has failed otherwise"),
+        }
+    }
 }
 
 #[derive(Default)]

@@ -4,7 +4,7 @@ use evertask::prelude::*;
 use evertask::store::{Revived, RunState, TaskFilter, TaskState};
 use evertask::{Backoff, DeadLetterError, Queue, Retry, RunError, TaskId, workflow};
 
-use crate::bench::{Bench, breaking, by_the_clock, fragile, named, note, secs};
+use crate::bench::{Bench, breaking, by_the_clock, fragile, named, note, secs, stage};
 
 workflow! {
     /// The middle one is fragile.
@@ -33,6 +33,13 @@ workflow! {
         fragile { on_ok(_) => end }
         later = note { on_ok(_) => end }
     }
+}
+
+/// Each account has a budget of its own.
+#[task(queue = "stage", rate_limit("1/h", key = account), retry(times = 0))]
+async fn withdraw(account: String, cx: &Context) -> Result<(), String> {
+    stage(cx).begin(&account);
+    if stage(cx).is_broken() { Err("no such account".into()) } else { Ok(()) }
 }
 
 /// A task that has failed for good.
@@ -99,6 +106,23 @@ by_the_clock! {
         assert_eq!(bench.state(id).await, TaskState::Failed);
         assert_eq!(letters.retry_with(id, &breaking("right")).await.unwrap(), Revived::Ready);
         assert_eq!(bench.dispatcher.handle::<fragile>(id).wait().await.unwrap(), "right");
+        worker.shutdown().await;
+    }
+
+    async fn another_payload_counts_where_its_own_key_says(bench) {
+        let worker = bench.worker(Queue::new()).await;
+        bench.stage.break_down(true);
+        let task = bench.dispatcher.dispatch(withdraw { account: "wrong".into() }).await.unwrap();
+        task.wait().await.unwrap_err();
+        bench.stage.break_down(false);
+        let right = withdraw { account: "right".into() };
+        assert_eq!(bench.dispatcher.dead_letters().retry_with(task.id(), &right).await.unwrap(), Revived::Ready);
+        bench.play().await;
+        bench.dispatcher.dispatch(right).await.unwrap();
+        bench.play().await;
+        assert_eq!((bench.times("wrong").await, bench.times("right").await), (vec![0], vec![0, 3_600_000]));
+        let starts = bench.stage.starts(3).await;
+        assert_eq!(starts[0].at, starts[1].at, "nothing was spent of that account");
         worker.shutdown().await;
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use evertask::sqlx::PgPool;
 use evertask::store::TaskState;
-use evertask::{CompleteError, DispatchError, Dispatcher, RunError, prelude::*, sqlx, workflow};
+use evertask::{CompleteError, DispatchError, Dispatcher, MAX_PAYLOAD, RunError, prelude::*, sqlx, workflow};
 
 use crate::effects;
 use crate::on_server::Market;
@@ -128,6 +128,23 @@ async fn an_output_of_another_type_is_an_error_that_says_so() {
     let worker = effects::outfit(&market.dispatcher).data(market.pool.clone()).start().await.unwrap();
     let said = market.dispatcher.dispatch(misfit {}).await.unwrap().wait().await.unwrap();
     assert!(said.contains("`misfit` gives a `alloc::string::String`, and was to end with a `u8`"), "{said}");
+    worker.shutdown().await;
+}
+
+#[task]
+async fn overflow(pool: &PgPool, cx: &Context) -> Result<String, Error> {
+    let mut tx = pool.begin().await?;
+    let refused = cx.complete_in(&mut tx, &"x".repeat(MAX_PAYLOAD)).await;
+    assert!(matches!(refused, Err(CompleteError::TooLarge { limit: MAX_PAYLOAD, .. })), "{refused:?}");
+    Ok(refused.unwrap_err().to_string())
+}
+
+#[tokio::test]
+async fn an_output_that_is_too_large_is_an_error_that_says_so() {
+    let market = Market::open().await;
+    let worker = effects::outfit(&market.dispatcher).data(market.pool.clone()).start().await.unwrap();
+    let said = market.dispatcher.dispatch(overflow {}).await.unwrap().wait().await.unwrap();
+    assert!(said.starts_with("the output has 1048578 bytes, and may have 1048576: "), "{said}");
     worker.shutdown().await;
 }
 

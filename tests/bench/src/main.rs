@@ -1,20 +1,30 @@
-//! Measures evertask and a hand-written SQLite floor of the same durability, in turns, and prints one table.
+//! Measures evertask and a hand-written floor of the same durability, in turns, and prints one table.
 //!
 //! ```text
-//! cargo run --release --bin bench -- [--quick] [--only NAME] [--rounds N] [--dir PATH]
+//! cargo run --release --bin bench -- [--postgres] [--quick] [--only NAME] [--rounds N] [--dir PATH]
 //! ```
+//!
+//! `--postgres` measures on a PostgreSQL server of its own, or on the one that `EVERTASK_POSTGRES` names.
 
 use std::future::Future;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use measure::{Samples, Scratch};
+use cases::Case;
+use measure::Samples;
+use place::Store;
 
+mod cases;
+mod children;
 mod floor;
 mod measure;
 mod ours;
+mod place;
 mod table;
+// The benchmark is built without the feature `testing`, whose crash points cost something.
+#[allow(dead_code, unreachable_pub, missing_docs)]
+#[path = "../../../evertask/src/testing/postgres.rs"]
+mod server;
 mod tasks;
 
 /// What can go wrong: the benchmark stops at the first mistake.
@@ -23,6 +33,12 @@ pub(crate) type Result<T> = std::result::Result<T, Error>;
 
 /// Tasks that dispatch at once, tasks that run at once, runs at once.
 pub(crate) const AT_ONCE: usize = 16;
+/// .. and where more may.
+pub(crate) const WIDE: usize = 100;
+/// Between two tasks of those beside which others are measured.
+pub(crate) const LOAD: Duration = Duration::from_millis(1);
+/// How many starts a latency is measured of.
+pub(crate) const PINGS_EACH: usize = 1_000;
 /// How many `dispatch_all` is given.
 pub(crate) const BATCH: usize = 1_000;
 /// A payload of about 100 bytes ..
@@ -32,91 +48,8 @@ pub(crate) const PAYLOAD: &str =
 pub(crate) const STORED: &str =
     r#"{"text":"a payload of about one hundred bytes is what the others were measured with, and so this"}"#;
 
-/// One thing that is measured; it may give several lines of the table.
-pub(crate) struct Case {
-    name: &'static str,
-    /// How many, and with `--quick`.
-    count: (usize, usize),
-    lines: &'static [Line],
-    floor: fn(&Path, usize) -> Result<Vec<f64>>,
-    ours: fn(&Path, usize) -> Result<Vec<f64>>,
-}
-
-/// One line of the table.
-pub(crate) struct Line {
-    name: &'static str,
-    unit: &'static str,
-    more_is_better: bool,
-}
-
-const fn rate(name: &'static str, unit: &'static str) -> Line {
-    Line { name, unit, more_is_better: true }
-}
-
-const fn cost(name: &'static str, unit: &'static str) -> Line {
-    Line { name, unit, more_is_better: false }
-}
-
-const CASES: &[Case] = &[
-    Case {
-        name: "dispatch-1",
-        count: (5_000, 100),
-        lines: &[rate("dispatch from 1 task", "tasks/s")],
-        floor: floor::dispatch_one,
-        ours: ours::dispatch_one,
-    },
-    Case {
-        name: "dispatch-16",
-        count: (32_000, 320),
-        lines: &[rate("dispatch from 16 tasks", "tasks/s")],
-        floor: floor::dispatch_many,
-        ours: ours::dispatch_many,
-    },
-    Case {
-        name: "dispatch-all",
-        count: (50_000, 1_000),
-        lines: &[rate("dispatch_all of 1,000", "tasks/s")],
-        floor: floor::dispatch_all,
-        ours: ours::dispatch_all,
-    },
-    Case {
-        name: "drain",
-        count: (20_000, 500),
-        lines: &[rate("drain, concurrency 16", "tasks/s")],
-        floor: floor::drain,
-        ours: ours::drain,
-    },
-    Case {
-        name: "drain-long",
-        count: (200_000, 5_000),
-        lines: &[rate("drain of ten times as many", "tasks/s")],
-        floor: floor::drain,
-        ours: ours::drain,
-    },
-    Case {
-        name: "workflow",
-        count: (10_000, 200),
-        lines: &[rate("three-step workflow, 16 at once", "runs/s")],
-        floor: floor::workflow,
-        ours: ours::workflow,
-    },
-    Case {
-        name: "latency",
-        count: (500, 20),
-        lines: &[cost("idle, dispatch to start, p50", "ms"), cost("idle, dispatch to start, p99", "ms")],
-        floor: floor::latency,
-        ours: ours::latency,
-    },
-    Case {
-        name: "memory",
-        count: (100_000, 1_000),
-        lines: &[cost("resident memory, tasks waiting", "MiB")],
-        floor: |path, count| in_child("floor", path, count),
-        ours: |path, count| in_child("ours", path, count),
-    },
-];
-
 struct Arguments {
+    postgres: bool,
     quick: bool,
     only: Option<String>,
     rounds: usize,
@@ -125,24 +58,27 @@ struct Arguments {
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [child, side, path, count] = arguments.as_slice()
-        && child == MEMORY_CHILD
-    {
-        let (path, count) = (Path::new(path), count.parse()?);
-        let resident = if side == "floor" { floor::memory(path, count)? } else { ours::memory(path, count)? };
-        println!("{resident}");
-        // The held tasks are left as a crash would leave them.
-        std::process::exit(0);
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [MEMORY_CHILD, side, place, count] => {
+            let memory = if *side == "floor" { floor::sqlite::memory } else { ours::memory };
+            println!("{}", memory(place, count.parse()?)?);
+            // The held tasks are left as a crash would leave them.
+            std::process::exit(0);
+        }
+        [WORKER_CHILD, place] => return ours::worker_child(place),
+        _ => {}
     }
     let arguments = parse(&arguments)?;
     std::fs::create_dir_all(&arguments.dir)?;
-    let mut measured: Vec<Measured> = CASES
+    let store = if arguments.postgres { Store::postgres()? } else { Store::Sqlite { dir: arguments.dir.clone() } };
+    let mut measured: Vec<Measured> = store
+        .cases()
         .iter()
         .filter(|case| arguments.only.as_deref().is_none_or(|only| case.name.starts_with(only)))
         .map(|case| Measured::new(case, if arguments.quick { case.count.1 } else { case.count.0 }))
         .collect();
     if measured.is_empty() {
-        let names: Vec<_> = CASES.iter().map(|case| case.name).collect();
+        let names: Vec<_> = store.cases().iter().map(|case| case.name).collect();
         return Err(format!("nothing to measure; there are {}", names.join(", ")).into());
     }
     let raw_time = Duration::from_millis(if arguments.quick { 10 } else { 200 });
@@ -150,16 +86,10 @@ fn main() -> Result<()> {
     for round in 1..=arguments.rounds {
         for case in &mut measured {
             disk.add(measure::synced_appends(&arguments.dir, raw_time)?);
-            case.measure(round, &arguments.dir)?;
+            case.measure(round, &store)?;
         }
     }
-    let scratch = Scratch::new(&arguments.dir)?;
-    let floor = floor::pragmas(&scratch.file())?;
-    drop(scratch);
-    let scratch = Scratch::new(&arguments.dir)?;
-    let ours = ours::pragmas(&scratch.file())?;
-    drop(scratch);
-    table::print(&disk, [&floor, &ours], &measured);
+    table::print(&disk, &store.durability()?, &measured);
     Ok(())
 }
 
@@ -176,11 +106,11 @@ impl Measured {
         Self { case, count, samples: [none.clone(), none] }
     }
 
-    /// One round: floor and evertask, each with a file of its own.
-    fn measure(&mut self, round: usize, dir: &Path) -> Result<()> {
+    /// One round: floor and evertask, each in a place of its own.
+    fn measure(&mut self, round: usize, store: &Store) -> Result<()> {
         for (side, measure) in [self.case.floor, self.case.ours].into_iter().enumerate() {
-            let scratch = Scratch::new(dir)?;
-            let values = measure(&scratch.file(), self.count)?;
+            let place = store.place()?;
+            let values = measure(place.name(), self.count)?;
             eprintln!("{}, round {round}, {}: {values:.3?}", self.case.name, ["floor", "evertask"][side]);
             for (samples, value) in self.samples[side].iter_mut().zip(values) {
                 samples.add(value);
@@ -190,17 +120,9 @@ impl Measured {
     }
 }
 
-const MEMORY_CHILD: &str = "--memory-child";
-
-/// Memory is measured in a process of its own.
-fn in_child(side: &str, path: &Path, count: usize) -> Result<Vec<f64>> {
-    let child =
-        Command::new(std::env::current_exe()?).args([MEMORY_CHILD, side]).arg(path).arg(count.to_string()).output()?;
-    if !child.status.success() {
-        return Err(String::from_utf8_lossy(&child.stderr).into());
-    }
-    Ok(vec![String::from_utf8(child.stdout)?.trim().parse()?])
-}
+/// The first argument of the processes that measure memory, and of those that are one worker of several.
+pub(crate) const MEMORY_CHILD: &str = "--memory-child";
+pub(crate) const WORKER_CHILD: &str = "--worker-child";
 
 /// Tokio's runtime as `#[tokio::main]` makes it; the work is a task of it, as it is in a server.
 pub(crate) fn on_runtime<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
@@ -217,16 +139,22 @@ pub(crate) fn expect(conn: &rusqlite::Connection, count: &str, expected: usize) 
 fn parse(arguments: &[String]) -> Result<Arguments> {
     // Beside the program: a temporary directory may be in memory.
     let beside = std::env::current_exe()?.parent().ok_or("the program has no directory")?.join("bench-files");
-    let mut parsed = Arguments { quick: false, only: None, rounds: 5, dir: beside };
+    let mut parsed = Arguments { postgres: false, quick: false, only: None, rounds: 5, dir: beside };
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         let mut value = || rest.next().ok_or_else(|| format!("{argument} needs a value"));
         match argument.as_str() {
+            "--postgres" => parsed.postgres = true,
             "--quick" => (parsed.quick, parsed.rounds) = (true, 1),
             "--only" => parsed.only = Some(value()?.clone()),
             "--rounds" => parsed.rounds = value()?.parse::<usize>()?.max(1),
             "--dir" => parsed.dir = value()?.into(),
-            _ => return Err(format!("{argument}? There are --quick, --only NAME, --rounds N and --dir PATH").into()),
+            _ => {
+                return Err(format!(
+                    "{argument}? There are --postgres, --quick, --only NAME, --rounds N and --dir PATH"
+                )
+                .into());
+            }
         }
     }
     Ok(parsed)

@@ -3,16 +3,15 @@
 use crate::Measured;
 use crate::measure::Samples;
 
-pub(crate) fn print(disk: &Samples, pragmas: [&(i64, String); 2], measured: &[Measured]) {
+pub(crate) fn print(disk: &Samples, durability: &[String; 2], measured: &[Measured]) {
     println!(
         "disk: 4 KiB appended and synced {} times a second ({} to {})",
         number(disk.median()),
         number(disk.least()),
         number(disk.most())
     );
-    for (side, (synchronous, journal_mode)) in ["floor", "evertask"].iter().zip(pragmas) {
-        let name = if *synchronous == 2 { " (FULL)" } else { "" };
-        println!("{side}: synchronous = {synchronous}{name}, journal_mode = {journal_mode}");
+    for (side, said) in ["floor", "evertask"].iter().zip(durability) {
+        println!("{side}: {said}");
     }
     println!();
     println!("| median (least to most) | n | floor by hand | evertask | ratio, round by round |");
@@ -27,7 +26,7 @@ pub(crate) fn print(disk: &Samples, pragmas: [&(i64, String); 2], measured: &[Me
         }
     }
     let of = |name: &str| measured.iter().find(|measured| measured.case.name == name);
-    if let (Some(few), Some(many)) = (of("drain"), of("drain-long")) {
+    if let (Some(few), Some(many)) = (of("drain-short").or_else(|| of("drain")), of("drain-long")) {
         let [floor, ours] = [0, 1].map(|side: usize| many.samples[side][0].of(&few.samples[side][0]).median());
         let (many, few) = (whole(many.count), whole(few.count));
         println!(

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, mpsc};
 
 /// What the tasks tell the benchmark.
 pub(crate) struct Probe {
+    of: usize,
     left: AtomicUsize,
     pub(crate) none_left: Notify,
     started: mpsc::UnboundedSender<Instant>,
@@ -19,7 +20,12 @@ impl Probe {
     /// One that counts down from `count`, and hears when a `ping` starts.
     pub(crate) fn new(count: usize) -> (Arc<Self>, mpsc::UnboundedReceiver<Instant>) {
         let (started, starts) = mpsc::unbounded_channel();
-        (Arc::new(Self { left: AtomicUsize::new(count), none_left: Notify::new(), started }), starts)
+        (Arc::new(Self { of: count, left: AtomicUsize::new(count), none_left: Notify::new(), started }), starts)
+    }
+
+    /// How many have counted down.
+    pub(crate) fn done(&self) -> usize {
+        self.of.wrapping_sub(self.left.load(Ordering::Relaxed))
     }
 
     fn one_less(&self) {

@@ -1,4 +1,4 @@
-// 2 errors: A workflow whose payload can not be stored, which is said twice.
+// A workflow whose payload can not be stored.
 use evertask::prelude::*;
 
 #[task]

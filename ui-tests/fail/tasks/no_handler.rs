@@ -1,4 +1,4 @@
-// 2 errors: A struct without a handler, which is said twice.
+// A struct without a handler.
 use evertask::prelude::*;
 
 #[task]

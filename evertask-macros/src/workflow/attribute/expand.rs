@@ -87,24 +87,18 @@ fn bound(workflow: &Workflow) -> TokenStream {
     quote_spanned!(ident.span()=> where #ident: #krate::Payload)
 }
 
-/// A function that makes a run from a stored payload, and its name. That the payload can be stored is said once, at the
-/// name of the workflow.
-fn prepare_stored(workflow: &Workflow) -> (Ident, TokenStream) {
+/// What makes a run from a stored payload. It asks for no bound: that the payload can be stored is said once, at the
+/// implementations.
+fn prepare_stored(workflow: &Workflow) -> TokenStream {
     let ident = workflow.ident();
-    let span = ident.span();
-    let (krate, private) = (workflow.krate.at(span), workflow.krate.private(span));
-    let stored = names::shown("stored", span);
-    let [payload, draft] = ["payload", "draft"].map(|name| names::local(name, span));
-    let bound = bound(workflow);
-    let function = quote_spanned! {span=>
-        fn #stored(
-            #payload: &[u8],
-            #draft: #private::Draft,
-        ) -> ::core::result::Result<#private::NewWork, #krate::CodecError> #bound {
-            #private::prepare_stored::<#ident>(#payload, #draft)
+    let private = workflow.krate.private(ident.span());
+    quote_spanned! {ident.span()=>
+        {
+            #[allow(unused_imports)]
+            use #private::NotPrepared as _;
+            <#private::PreparedOf<#ident>>::PREPARE
         }
-    };
-    (stored, function)
+    }
 }
 
 /// The body of `prepare`: the first task's payload is made of the workflow's own.
@@ -183,10 +177,9 @@ fn entry(workflow: &Workflow, scope: &Scope<'_>) -> Option<TokenStream> {
         let edges = edges(scope, &workflow.arms, |_| String::new());
         quote!(::core::option::Option::Some(#private::TaskEntry::end_of::<#ident, #route>(#location, &[#edges])))
     };
-    let (stored, prepare_stored) = prepare_stored(workflow);
+    let prepare_stored = prepare_stored(workflow);
     Some(quote! {
         fn #function() -> &'static #private::WorkflowEntry {
-        #prepare_stored
         static ENTRY: #private::WorkflowEntry = #private::WorkflowEntry {
             name: #name,
             location: #location,
@@ -202,7 +195,7 @@ fn entry(workflow: &Workflow, scope: &Scope<'_>) -> Option<TokenStream> {
             was: &[#(#was),*],
             recurs: #recurs,
             fingerprint: #private::Fingerprint::NEW,
-            prepare: #stored,
+            prepare: #prepare_stored,
         };
         &ENTRY
         }

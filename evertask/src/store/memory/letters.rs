@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use crate::id::{RunId, TaskId, WorkId};
 use crate::store::rules::revival::{self, RunFacts};
-use crate::store::{Got, Revived, RunState, TaskState, Wait};
+use crate::store::{Edited, Got, Revived, RunState, TaskState, Wait};
 
 use super::state::State;
 
 impl State {
-    pub(super) fn revive(&mut self, tasks: Vec<TaskId>, payload: Option<&[u8]>) -> Vec<(TaskId, Revived)> {
+    pub(super) fn revive(&mut self, tasks: Vec<TaskId>, edited: Option<&Edited>) -> Vec<(TaskId, Revived)> {
         let answers: Vec<_> = tasks.into_iter().map(|id| (id, self.revival(id))).collect();
         let asked: BTreeSet<TaskId> =
             answers.iter().filter(|(_, answer)| *answer == Revived::Ready).map(|(id, _)| *id).collect();
@@ -21,8 +21,10 @@ impl State {
         for &id in &asked {
             if let Some(row) = self.tasks.get_mut(&id) {
                 row.run_at = now;
-                if let Some(payload) = payload {
-                    row.payload = payload.to_vec();
+                if let Some(edited) = edited {
+                    row.payload.clone_from(&edited.payload);
+                    let terms = row.terms.get_or_insert_default();
+                    (terms.rate, terms.slots) = (edited.rate.clone(), edited.slots.clone());
                 }
                 row.stopped = None;
             }

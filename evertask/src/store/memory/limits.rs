@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::id::TaskId;
 use crate::schedule::Timestamp;
-use crate::store::rules::rate::{self, Admission, Budget};
+use crate::store::rules::rate::{self, Admission, Line};
 use crate::store::{TaskState, Wait};
 
 use super::state::{Order, QueueId, Row, State};
@@ -12,7 +12,7 @@ use super::state::{Order, QueueId, Row, State};
 /// The buckets that are in use.
 #[derive(Debug, Default)]
 pub(super) struct Limits {
-    budgets: HashMap<String, Budget>,
+    rates: HashMap<String, Line>,
     slots: HashMap<String, Slots>,
 }
 
@@ -79,9 +79,9 @@ impl Limits {
         }
     }
 
-    /// Forgets the budgets that nothing is missing from.
+    /// Forgets the rates that nothing is missing from.
     pub(super) fn forget_full(&mut self, now: Timestamp) {
-        self.budgets.retain(|_, budget| !budget.is_full(now));
+        self.rates.retain(|_, line| !line.is_full(now));
     }
 }
 
@@ -98,15 +98,15 @@ impl State {
         }
         // What is claimed only for its cancel does nothing that is limited.
         let Some(limit) = terms.rate.as_ref().filter(|_| !row.cancel_requested) else { return true };
-        let budget = self.limits.budgets.entry(limit.bucket.clone()).or_insert(Budget::FULL);
-        match rate::admit(*budget, limit.rate, row.reserved, self.now) {
+        let line = self.limits.rates.entry(limit.bucket.clone()).or_insert(Line::FULL);
+        match rate::admit(*line, limit.rate, row.reserved, self.now) {
             Admission::Starts(left) => {
-                *budget = left;
+                *line = left;
                 true
             }
-            Admission::Waits(time, left) => {
-                *budget = left;
-                self.change(id, |row| (row.run_at, row.reserved) = (time, Some(time)));
+            Admission::Waits(turn, left) => {
+                *line = left;
+                self.change(id, |row| (row.run_at, row.reserved) = (turn.at, Some(turn.reserved)));
                 false
             }
         }

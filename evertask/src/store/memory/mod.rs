@@ -19,9 +19,9 @@ use crate::id::{RunId, TaskId, WorkId, WorkerId};
 use crate::schedule::{Clock, Timestamp};
 
 use super::{
-    AttemptRecord, Beat, CancelOutcome, Claim, Delivery, Dispatched, Earlier, Finished, Inbox, LogLine, NewSchedule,
-    NewWork, Notes, Peer, Prune, QueueChange, QueueRecord, Reply, Revived, RunFilter, RunRecord, ScheduleRecord,
-    Selection, SignalOutcome, Store, StoreError, TaskFilter, TaskRecord, Turn, Violation, WorkerInfo,
+    AttemptRecord, Beat, CancelOutcome, Claim, Delivery, Dispatched, Earlier, Edited, Finished, Inbox, LogLine,
+    NewSchedule, NewWork, Notes, Peer, Prune, QueueChange, QueueRecord, Reply, Revived, RunFilter, RunRecord,
+    ScheduleRecord, Selection, SignalOutcome, Store, StoreError, TaskFilter, TaskRecord, Turn, Violation, WorkerInfo,
 };
 use state::State;
 
@@ -352,8 +352,8 @@ impl Store for MemoryStore {
         self.verb(|state| state.turn_schedule(turn))
     }
 
-    fn revive(&self, tasks: Vec<TaskId>, payload: Option<Vec<u8>>) -> Reply<Vec<(TaskId, Revived)>> {
-        self.verb(|state| Ok(state.revive(tasks, payload.as_deref())))
+    fn revive(&self, tasks: Vec<TaskId>, edited: Option<Edited>) -> Reply<Vec<(TaskId, Revived)>> {
+        self.verb(|state| Ok(state.revive(tasks, edited.as_ref())))
     }
 
     fn discard(&self, work: Vec<WorkId>) -> Reply<u64> {

@@ -9,6 +9,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use super::effects::Effects;
 use super::fault::Outcome;
 use super::fleet::{Fleet, Held};
 use super::guard::Guard;
@@ -21,27 +22,9 @@ use super::news::{ENDED, STOP, WORK};
 use super::queues::{Hints, Queue, Room};
 use super::request::{Request, Settle};
 use super::run::RunRow;
-use crate::id::{RunId, TaskId, WorkId, WorkerId};
+use crate::id::{RunId, TaskId, WorkerId};
 use crate::schedule::Timestamp;
-use crate::store::{Claim, Claimed, Dispatched, Known};
-
-/// What follows from a transaction once it is on disk, and from nothing less.
-#[derive(Debug, Default)]
-pub(super) struct Effects {
-    pub(super) claims: Vec<(WorkerId, Held, Claimed)>,
-    pub(super) cancels: Vec<(WorkerId, Claim)>,
-    pub(super) ended: Vec<WorkId>,
-    /// Workers that retired.
-    pub(super) gone: Vec<WorkerId>,
-    /// When the first of what is not yet due will be; known when there is demand.
-    pub(super) next_due: Option<Timestamp>,
-    /// There was more to look at than one transaction should: look again at once.
-    pub(super) more: bool,
-    /// How many tasks it made ready that it has not claimed itself.
-    pub(super) ready: usize,
-    /// What was read of workers and deadlines is old.
-    pub(super) stale: bool,
-}
+use crate::store::{Claim, Dispatched, Known};
 
 impl Effects {
     /// What other nodes are to hear of it. `is_ours` says whether a worker is one of this node.
@@ -263,18 +246,15 @@ impl<'a> Batch<'a> {
             }
             Request::TurnSchedule(ask) => ask.answer = Some(self.turn_schedule(&ask.about).await?),
             Request::Revive(ask) => {
-                let (tasks, payload) = &ask.about;
-                ask.answer = Some(self.revive(tasks, payload.as_deref()).await?);
+                let (tasks, edited) = &ask.about;
+                ask.answer = Some(self.revive(tasks, edited.as_ref()).await?);
             }
             Request::Discard(ask) => ask.answer = Some(self.discard(&ask.about).await?),
-            Request::PruneTo(ask) => ask.answer = Some(self.prune(&ask.about.0, ask.about.1).await?),
+            Request::Prune(ask) => ask.answer = Some(self.prune(&ask.about.0, ask.about.1).await?),
             Request::Close(ask) => ask.answer = Some(()),
             #[cfg(feature = "sqlite")]
             Request::Pragmas(_) => {}
             Request::ChangeQueue(ask) => ask.answer = Some(self.change_queue(&ask.about.0, &ask.about.1).await?),
-            // The store asks for the first in another way.
-            #[cfg(feature = "sqlite")]
-            Request::Prune(_) => {}
             Request::Wake | Request::Stop => {}
         }
         self.follow_up().await

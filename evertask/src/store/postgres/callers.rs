@@ -10,7 +10,8 @@ use sqlx::{Row as _, query};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use super::batch::{Batch, Effects};
+use super::batch::Batch;
+use super::effects::Effects;
 use super::fault::{Fault, Outcome, Remedy};
 use super::fleet::Fleet;
 use super::link::{Link, PLANS};

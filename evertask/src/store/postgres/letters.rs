@@ -10,10 +10,10 @@ use uuid::Uuid;
 use super::batch::Batch;
 use super::fault::Outcome;
 use super::sql;
-use super::value::{id, optional_id, task_state};
+use super::value::{id, optional_id, task_state, text};
 use crate::id::{RunId, TaskId, WorkId};
 use crate::store::rules::revival::{RunFacts, revival};
-use crate::store::{Revived, TaskState};
+use crate::store::{Edited, Revived, TaskState};
 
 /// A task that is to be tried again.
 struct Letter {
@@ -52,7 +52,11 @@ impl TakenUp {
 impl Batch<'_> {
     /// Tries failed tasks again. All of it is decided before anything changes, and several of one run are taken up
     /// together.
-    pub(super) async fn revive(&mut self, tasks: &[TaskId], payload: Option<&[u8]>) -> Outcome<Vec<(TaskId, Revived)>> {
+    pub(super) async fn revive(
+        &mut self,
+        tasks: &[TaskId],
+        edited: Option<&Edited>,
+    ) -> Outcome<Vec<(TaskId, Revived)>> {
         self.flush().await?;
         let letters = self.letters(tasks).await?;
         let facts = self.facts_of(letters.values().filter_map(|letter| letter.run)).await?;
@@ -65,7 +69,7 @@ impl Batch<'_> {
             answers.iter().filter(|(_, answer)| *answer == Revived::Ready).map(|(task, _)| *task).collect();
         if !again.is_empty() {
             let groups = again.iter().filter_map(|task| letters.get(task)?.group).collect();
-            self.take_up(&again, groups, payload).await?;
+            self.take_up(&again, groups, edited).await?;
         }
         Ok(answers)
     }
@@ -100,14 +104,17 @@ impl Batch<'_> {
     }
 
     /// These tasks live again, and their runs go on with all that their failures have stopped.
-    async fn take_up(&mut self, again: &BTreeSet<TaskId>, groups: Vec<Uuid>, payload: Option<&[u8]>) -> Outcome<()> {
+    async fn take_up(&mut self, again: &BTreeSet<TaskId>, groups: Vec<Uuid>, edited: Option<&Edited>) -> Outcome<()> {
         let now = self.now.as_millis();
         if !groups.is_empty() {
             self.link.execute(query(sql::LOCK_GROUPS).bind(groups)).await?;
         }
         let ids: Vec<Uuid> = again.iter().map(|task| task.uuid()).collect();
         let mut up = TakenUp::default();
-        up.count(&self.link.all(query(sql::REVIVE).bind(ids).bind(now).bind(payload)).await?)?;
+        up.count(&self.link.all(query(sql::REVIVE).bind(&ids).bind(now)).await?)?;
+        if let Some(edited) = edited {
+            self.edit(ids, edited).await?;
+        }
         if !up.runs.is_empty() {
             let runs: Vec<Uuid> = up.runs.keys().map(|run| run.uuid()).collect();
             up.count(&self.link.all(query(sql::TAKE_UP).bind(&runs).bind(now).bind(i64::MAX)).await?)?;
@@ -125,6 +132,20 @@ impl Batch<'_> {
         // More wait in their queues than was counted.
         self.guards.clear();
         self.stir();
+        Ok(())
+    }
+
+    /// They have another payload, and the limits of that.
+    async fn edit(&mut self, tasks: Vec<Uuid>, edited: &Edited) -> Outcome<()> {
+        let (slots, rate) = (edited.slots.as_ref(), edited.rate.as_ref());
+        let edit = query(sql::EDIT)
+            .bind(tasks)
+            .bind(&edited.payload)
+            .bind(slots.map(|slots| text(&slots.bucket)))
+            .bind(slots.map(|slots| i32::try_from(slots.most.max(1)).unwrap_or(i32::MAX)))
+            .bind(rate.map(|limit| text(&limit.bucket)))
+            .bind(rate.map(|limit| serde_json::to_string(&limit.rate)).transpose()?);
+        self.link.execute(edit).await?;
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use super::sql;
 use crate::id::{TaskId, WorkerId};
 use crate::schedule::Timestamp;
 use crate::store::Rate;
-use crate::store::rules::rate::{Admission, Budget, admit};
+use crate::store::rules::rate::{Admission, Line, Turn, admit};
 
 /// How often the rows of buckets are looked for that somebody else makes or forgets meanwhile.
 const TRIES: u32 = 5;
@@ -50,7 +50,7 @@ impl Limits {
 /// A bucket whose row this transaction has.
 #[derive(Debug)]
 pub(super) struct Bucket {
-    budget: Budget,
+    line: Line,
     changed: bool,
     /// How many of it run, once that was asked.
     running: Option<i64>,
@@ -71,7 +71,7 @@ pub(super) struct Admitted {
 struct Back {
     unclaimed: Vec<(Uuid, Option<i64>)>,
     without_slot: Vec<(Uuid, Option<i64>)>,
-    put_off: Vec<(Uuid, Option<i64>)>,
+    put_off: Vec<(Uuid, Turn)>,
 }
 
 impl Batch<'_> {
@@ -99,8 +99,8 @@ impl Batch<'_> {
                 back.unclaimed.push((id, held));
             } else if !self.has_slot(limits) {
                 back.without_slot.push((id, held));
-            } else if let Some(time) = self.time_of(limits, &candidate) {
-                back.put_off.push((id, Some(time.as_millis())));
+            } else if let Some(turn) = self.turn_of(limits, &candidate) {
+                back.put_off.push((id, turn));
                 // It takes no slot: the next that waits for one may.
                 self.freed.extend(limits.slot.iter().map(|(bucket, _)| bucket.clone()));
             } else {
@@ -110,12 +110,9 @@ impl Batch<'_> {
         }
         admitted.waiting = back.without_slot.len() + back.put_off.len();
         self.effects.more |= admitted.busy;
-        self.put_off(&back.put_off);
-        for (statement, tasks) in
-            [(sql::UNCLAIM, back.unclaimed), (sql::WAIT_FOR_SLOT, back.without_slot), (sql::PUT_OFF, back.put_off)]
-        {
-            self.take_back(statement, worker, tasks).await?;
-        }
+        self.take_back(sql::UNCLAIM, worker, back.unclaimed).await?;
+        self.take_back(sql::WAIT_FOR_SLOT, worker, back.without_slot).await?;
+        self.put_off(worker, &back.put_off).await?;
         self.give_slots().await?;
         Ok(admitted)
     }
@@ -135,11 +132,21 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Others may sleep longer than until these times.
-    fn put_off(&mut self, tasks: &[(Uuid, Option<i64>)]) {
+    /// The same for what asks again later. Others may sleep longer than until these times.
+    async fn put_off(&mut self, worker: WorkerId, tasks: &[(Uuid, Turn)]) -> Outcome<()> {
+        if tasks.is_empty() {
+            return Ok(());
+        }
         let soon = self.now.as_millis().saturating_add(POLL);
-        self.has_put_off |= !tasks.is_empty();
-        self.effects.ready += usize::from(tasks.iter().any(|(_, time)| time.is_some_and(|time| time < soon)));
+        self.has_put_off = true;
+        self.effects.ready += usize::from(tasks.iter().any(|(_, turn)| turn.at.as_millis() < soon));
+        let put_off = query(sql::PUT_OFF)
+            .bind(tasks.iter().map(|(task, _)| *task).collect::<Vec<_>>())
+            .bind(worker.uuid())
+            .bind(tasks.iter().map(|(_, turn)| turn.reserved.as_millis()).collect::<Vec<_>>())
+            .bind(tasks.iter().map(|(_, turn)| turn.at.as_millis()).collect::<Vec<_>>());
+        self.link.execute(put_off).await?;
+        Ok(())
     }
 
     fn has_slot(&self, limits: &Limits) -> bool {
@@ -147,19 +154,19 @@ impl Batch<'_> {
         self.buckets.get(bucket).and_then(|bucket| bucket.running).is_some_and(|running| running < *most)
     }
 
-    /// When the task may start that this is about, if not now. What is claimed only for its cancel does nothing that is
-    /// limited.
-    fn time_of(&mut self, limits: &Limits, candidate: &Candidate) -> Option<Timestamp> {
+    /// When the task asks again that this is about, if it does not start now. What is claimed only for its cancel does
+    /// nothing that is limited.
+    fn turn_of(&mut self, limits: &Limits, candidate: &Candidate) -> Option<Turn> {
         let (bucket, rate) = limits.rate.as_ref().filter(|_| !candidate.task.cancelled)?;
         let bucket = self.buckets.get_mut(bucket)?;
         let reserved = candidate.reserved.map(Timestamp::from_millis);
-        let (time, left) = match admit(bucket.budget, *rate, reserved, self.now) {
+        let (turn, left) = match admit(bucket.line, *rate, reserved, self.now) {
             Admission::Starts(left) => (None, left),
-            Admission::Waits(time, left) => (Some(time), left),
+            Admission::Waits(turn, left) => (Some(turn), left),
         };
-        bucket.changed |= left != bucket.budget;
-        bucket.budget = left;
-        time
+        bucket.changed |= left != bucket.line;
+        bucket.line = left;
+        turn
     }
 
     /// A task with limits starts. If there is room beside it, the next that wait are looked at too.
@@ -222,8 +229,8 @@ impl Batch<'_> {
     async fn have_buckets(&mut self, statement: &'static str, names: &BTreeSet<String>) -> Outcome<()> {
         let names: Vec<&String> = names.iter().collect();
         for row in self.link.all(query(statement).bind(names)).await? {
-            let budget = Budget::from_micros(row.try_get(1)?);
-            self.buckets.insert(row.try_get(0)?, Bucket { budget, changed: false, running: None });
+            let line = Line::from_micros(row.try_get(1)?, row.try_get(2)?);
+            self.buckets.insert(row.try_get(0)?, Bucket { line, changed: false, running: None });
         }
         Ok(())
     }
@@ -283,17 +290,19 @@ impl Batch<'_> {
 
     /// Pays for what was started, or has its time.
     pub(super) async fn close_buckets(&mut self) -> Outcome<()> {
-        let mut paid: Vec<(&String, i64)> = Vec::new();
+        let (mut names, mut given, mut started) = (Vec::new(), Vec::new(), Vec::new());
         for (name, bucket) in &mut self.buckets {
             if std::mem::take(&mut bucket.changed) {
-                paid.push((name, bucket.budget.as_micros()));
+                let line = bucket.line.as_micros();
+                names.push(name);
+                given.push(line.0);
+                started.push(line.1);
             }
         }
-        if paid.is_empty() {
+        if names.is_empty() {
             return Ok(());
         }
-        let (names, spent): (Vec<_>, Vec<_>) = paid.into_iter().unzip();
-        self.link.execute(query(sql::SPEND).bind(names).bind(spent)).await?;
+        self.link.execute(query(sql::SPEND).bind(names).bind(given).bind(started)).await?;
         Ok(())
     }
 }

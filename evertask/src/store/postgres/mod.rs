@@ -14,15 +14,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
-use super::writing::{fleet, request, wait};
+use super::writing::{effects, fleet, linger, mailbox, request, wait};
 use crate::id::{RunId, TaskId, WorkId, WorkerId};
 use crate::schedule::{Clock, Timestamp};
 use crate::store::{
-    AttemptRecord, Beat, CancelOutcome, Claim, Dispatched, Earlier, Finished, Inbox, LogLine, NewSchedule, NewWork,
-    Notes, Peer, Prune, QueueChange, QueueRecord, Reply, Revived, RunFilter, RunRecord, ScheduleRecord, Selection,
-    SignalOutcome, Store, StoreError, TaskFilter, TaskRecord, Turn, Violation, WorkerInfo,
+    AttemptRecord, Beat, CancelOutcome, Claim, Dispatched, Earlier, Edited, Finished, Inbox, LogLine, NewSchedule,
+    NewWork, Notes, Peer, Prune, QueueChange, QueueRecord, Reply, Revived, RunFilter, RunRecord, ScheduleRecord,
+    Selection, SignalOutcome, Store, StoreError, TaskFilter, TaskRecord, Turn, Violation, WorkerInfo,
 };
 
 mod batch;
@@ -70,17 +70,15 @@ mod workers;
 mod writer;
 
 use clock::DatabaseClock;
+use mailbox::{Mailbox, reply};
 use news::Heard;
 use patience::Patience;
 use reader::{Job, Living, Reading};
-use request::{Ask, Request, Settle};
+use request::Request;
 pub(crate) use requests::{Asked, Deed, Desk, SqlOptions, Wish};
 use start::Tasks;
 use url::Place;
 use wait::Waiters;
-
-/// How many dispatches may wait for the writer; more wait for their turn.
-const MOST_WAITING: usize = 4_096;
 
 /// How old what is read of other workers' lives may be, for a lease of half a minute or more; else this part of it:
 /// it is read about once between two signs of life of this process.
@@ -91,8 +89,7 @@ const LIVES_PART: u32 = 6;
 pub struct PostgresStore {
     place: Place,
     clock: Arc<dyn Clock>,
-    requests: mpsc::UnboundedSender<Request>,
-    room: Arc<Semaphore>,
+    mailbox: Mailbox<mpsc::UnboundedSender<Request>>,
     jobs: mpsc::UnboundedSender<Job>,
     waiters: Arc<Waiters>,
     heard: Arc<Heard>,
@@ -161,8 +158,7 @@ impl PostgresStore {
         Ok(Self {
             place,
             clock,
-            requests,
-            room: Arc::new(Semaphore::new(MOST_WAITING)),
+            mailbox: Mailbox::new(requests),
             jobs,
             waiters,
             heard,
@@ -170,13 +166,6 @@ impl PostgresStore {
             lives_age: AtomicU64::new(millis(LIVES_AGE)),
             thread: Some(thread),
         })
-    }
-
-    /// The transaction answers; a writer that is gone drops the question.
-    fn ask<Q, A: Send + 'static>(&self, request: impl FnOnce(Ask<Q, A>) -> Request, about: Q) -> Reply<A> {
-        let (ask, answer) = Ask::new(about);
-        let _ = self.requests.send(request(ask));
-        reply(answer)
     }
 
     fn read<T: Send + 'static>(&self, read: Reading<T>) -> Reply<T> {
@@ -194,41 +183,30 @@ impl PostgresStore {
 
 impl Store for PostgresStore {
     fn dispatch(&self, work: Vec<NewWork>) -> Reply<Vec<Dispatched>> {
-        let (ask, answer) = Ask::new(work);
-        // Where there is room it is asked at once, so that a caller who drops the reply has still dispatched.
-        if let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() {
-            let _ = self.requests.send(Request::Dispatch(ask, permit));
-            return reply(answer);
-        }
-        let (room, requests) = (Arc::clone(&self.room), self.requests.clone());
-        Box::pin(async move {
-            let permit = room.acquire_owned().await.map_err(|_| StoreError::Closed)?;
-            let _ = requests.send(Request::Dispatch(ask, permit));
-            reply(answer).await
-        })
+        self.mailbox.dispatch(work)
     }
 
     fn attach(&self, worker: WorkerInfo, inbox: Inbox) -> Reply<()> {
         let age = millis(worker.lease / LIVES_PART).max(1);
         self.lives_age.fetch_min(age, Ordering::Relaxed);
         self.patience.keep(worker.lease);
-        self.ask(Request::Attach, (worker, inbox))
+        self.mailbox.ask(Request::Attach, (worker, inbox))
     }
 
     fn settle(&self, worker: WorkerId, finished: Vec<Finished>, free: Vec<(String, u32)>) {
-        let _ = self.requests.send(Request::Settle(Settle::new(worker, finished, free)));
+        self.mailbox.settle(worker, finished, free);
     }
 
     fn detach(&self, worker: WorkerId) -> Reply<()> {
-        self.ask(Request::Detach, worker)
+        self.mailbox.ask(Request::Detach, worker)
     }
 
     fn retire(&self, worker: WorkerId) -> Reply<()> {
-        self.ask(Request::Retire, worker)
+        self.mailbox.ask(Request::Retire, worker)
     }
 
     fn beat(&self, worker: WorkerId) -> Reply<Beat> {
-        self.ask(Request::Beat, worker)
+        self.mailbox.ask(Request::Beat, worker)
     }
 
     fn workers(&self) -> Reply<Vec<Peer>> {
@@ -237,31 +215,31 @@ impl Store for PostgresStore {
     }
 
     fn reclaim(&self, lapsed: Vec<Peer>) -> Reply<Vec<TaskId>> {
-        self.ask(Request::Reclaim, lapsed)
+        self.mailbox.ask(Request::Reclaim, lapsed)
     }
 
     fn cancel(&self, selection: Selection) -> Reply<Vec<(WorkId, CancelOutcome)>> {
-        self.ask(Request::Cancel, selection)
+        self.mailbox.ask(Request::Cancel, selection)
     }
 
     fn note(&self, claim: Claim, notes: Notes) -> Reply<()> {
-        self.ask(Request::Note, (claim, notes))
+        self.mailbox.ask(Request::Note, (claim, notes))
     }
 
     fn signal(&self, run: RunId, step: String, was: &'static [&'static str], value: Vec<u8>) -> Reply<SignalOutcome> {
-        self.ask(Request::Signal, (run, step, was, value))
+        self.mailbox.ask(Request::Signal, (run, step, was, value))
     }
 
     fn pause(&self, run: RunId) -> Reply<bool> {
-        self.ask(Request::Pause, run)
+        self.mailbox.ask(Request::Pause, run)
     }
 
     fn resume(&self, run: RunId) -> Reply<bool> {
-        self.ask(Request::Resume, run)
+        self.mailbox.ask(Request::Resume, run)
     }
 
     fn resume_undo(&self, run: RunId) -> Reply<bool> {
-        self.ask(Request::ResumeUndo, run)
+        self.mailbox.ask(Request::ResumeUndo, run)
     }
 
     fn earlier(&self, run: RunId, steps: Vec<String>) -> Reply<Earlier> {
@@ -274,20 +252,18 @@ impl Store for PostgresStore {
 
     fn expire_runs(&self) -> Reply<Vec<RunId>> {
         let lives = self.lives();
-        let (ask, answer) = Ask::new(());
-        let (requests, clock) = (self.requests.clone(), Arc::clone(&self.clock));
+        let (mailbox, clock) = (self.mailbox.clone(), Arc::clone(&self.clock));
         Box::pin(async move {
             // This is asked every second: only if there is something to do is it a matter for the writer.
             if lives.await?.deadline.is_none_or(|deadline| deadline > clock.now()) {
                 return Ok(Vec::new());
             }
-            let _ = requests.send(Request::ExpireRuns(ask));
-            reply(answer).await
+            mailbox.ask(Request::ExpireRuns, ()).await
         })
     }
 
     fn change_queue(&self, name: String, change: QueueChange) -> Reply<QueueRecord> {
-        self.ask(Request::ChangeQueue, (name, change))
+        self.mailbox.ask(Request::ChangeQueue, (name, change))
     }
 
     fn queues(&self) -> Reply<Vec<QueueRecord>> {
@@ -299,15 +275,15 @@ impl Store for PostgresStore {
     }
 
     fn keep_schedules(&self, schedules: Vec<NewSchedule>) -> Reply<()> {
-        self.ask(Request::KeepSchedules, schedules)
+        self.mailbox.ask(Request::KeepSchedules, schedules)
     }
 
     fn drop_schedule(&self, id: String) -> Reply<bool> {
-        self.ask(Request::DropSchedule, id)
+        self.mailbox.ask(Request::DropSchedule, id)
     }
 
     fn hold_schedule(&self, id: String, paused: bool, next: Option<Timestamp>) -> Reply<bool> {
-        self.ask(Request::HoldSchedule, (id, paused, next))
+        self.mailbox.ask(Request::HoldSchedule, (id, paused, next))
     }
 
     fn schedules(&self) -> Reply<Vec<ScheduleRecord>> {
@@ -332,26 +308,22 @@ impl Store for PostgresStore {
     }
 
     fn turn_schedule(&self, turn: Turn) -> Reply<Vec<Dispatched>> {
-        self.ask(Request::TurnSchedule, turn)
+        self.mailbox.ask(Request::TurnSchedule, turn)
     }
 
-    fn revive(&self, tasks: Vec<TaskId>, payload: Option<Vec<u8>>) -> Reply<Vec<(TaskId, Revived)>> {
-        self.ask(Request::Revive, (tasks, payload))
+    fn revive(&self, tasks: Vec<TaskId>, edited: Option<Edited>) -> Reply<Vec<(TaskId, Revived)>> {
+        self.mailbox.ask(Request::Revive, (tasks, edited))
     }
 
     fn discard(&self, work: Vec<WorkId>) -> Reply<u64> {
-        self.ask(Request::Discard, work)
+        self.mailbox.ask(Request::Discard, work)
     }
 
     fn prune(&self, prune: Prune) -> Reply<u64> {
         // How far that goes is read: a limit of many costs, and is no matter for the writer.
         let reach = self.read(Box::new(move |link| Box::pin(prune::reach(link, prune))));
-        let requests = self.requests.clone();
-        Box::pin(async move {
-            let (ask, answer) = Ask::new((prune, reach.await?));
-            let _ = requests.send(Request::PruneTo(ask));
-            reply(answer).await
-        })
+        let mailbox = self.mailbox.clone();
+        Box::pin(async move { mailbox.ask(Request::Prune, (prune, reach.await?)).await })
     }
 
     fn task(&self, id: TaskId) -> Reply<Option<TaskRecord>> {
@@ -390,7 +362,7 @@ impl Store for PostgresStore {
         let (waiter, is_first) = self.waiters.register(id);
         if is_first {
             // The writer looks at what other nodes do as long as somebody waits.
-            let _ = self.requests.send(Request::Wake);
+            self.mailbox.tell(Request::Wake);
         }
         let ended = self.read(Box::new(move |link| Box::pin(async move { read::ended(link, &[id]).await })));
         Box::pin(async move {
@@ -403,7 +375,7 @@ impl Store for PostgresStore {
     }
 
     fn close(&self) -> Reply<()> {
-        self.ask(Request::Close, ())
+        self.mailbox.ask(Request::Close, ())
     }
 
     fn as_any(&self) -> &dyn std::any::Any {
@@ -414,7 +386,7 @@ impl Store for PostgresStore {
 impl Drop for PostgresStore {
     fn drop(&mut self) {
         // The thread ends when it has done what was asked before, or the database has not let it.
-        let _ = self.requests.send(Request::Stop);
+        self.mailbox.tell(Request::Stop);
         let Some(thread) = self.thread.take() else { return };
         // The last reply may hold the store, on that thread: then it ends by itself.
         if thread.thread().id() != thread::current().id() && thread.join().is_err() {
@@ -431,9 +403,4 @@ impl fmt::Debug for PostgresStore {
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// An answer that never comes was asked of a store that is closed.
-fn reply<T: Send + 'static>(answer: oneshot::Receiver<Result<T, StoreError>>) -> Reply<T> {
-    Box::pin(async move { answer.await.unwrap_or(Err(StoreError::Closed)) })
 }

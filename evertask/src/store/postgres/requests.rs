@@ -17,7 +17,7 @@ use super::news::payload;
 use super::queues::Hints;
 use super::request::Request;
 use super::value::{optional_string, text};
-use super::{PostgresStore, sql};
+use super::{PostgresStore, points, sql};
 use crate::id::{RunId, WorkId};
 use crate::store::{NewWork, Selection, SignalOutcome, StoreError};
 
@@ -149,7 +149,7 @@ impl PostgresStore {
             Ok(()) => {
                 desk.link = Some(link);
                 // There may be something for a worker of this node, which does not hear itself everywhere.
-                let _ = self.requests.send(Request::Wake);
+                self.mailbox.tell(Request::Wake);
                 Ok(None)
             }
             Err(fault) if matches!(fault.remedy(), Remedy::Tell | Remedy::Slowly | Remedy::Carefully) => {
@@ -184,7 +184,10 @@ impl PostgresStore {
         } else {
             format!("NOTIFY \"{}\", '{}'; ", self.place.channel(), payload(Uuid::nil(), news))
         };
-        link.script(format!("{call}{}", sql::COMMIT)).await
+        points::hit("postgres.request.before_commit");
+        link.script(format!("{call}{}", sql::COMMIT)).await?;
+        points::hit("postgres.request.after_commit");
+        Ok(())
     }
 }
 

@@ -13,32 +13,30 @@ use sqlx::query;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
-use super::batch::{Batch, Effects};
+use super::batch::Batch;
 use super::clock::DatabaseClock;
+use super::effects::{Effects, refuse};
 use super::fault::{Fault, Outcome, Remedy};
 use super::fleet::Fleet;
 use super::insert::POLL;
+use super::linger::Linger;
 use super::link::{Link, Purpose};
 use super::news::Heard;
 use super::outage::{Outage, by_chance};
 use super::queues::Hints;
 use super::reader::Job;
-use super::request::{Request, Settle};
+use super::request::{Request, Settle, gather};
 use super::url::Place;
 use super::wait::Waiters;
 use super::{points, sql};
 use crate::schedule::{Clock, Timestamp};
-use crate::store::{Delivery, StoreError};
+use crate::store::StoreError;
 
 mod aside;
 mod contact;
 mod others;
 
 use aside::{Aside, Waited};
-
-/// The most requests, and about the most rows, of one transaction.
-const MOST_REQUESTS: usize = 1_000;
-const MOST_ROWS: usize = 10_000;
 
 /// How long to leave the claims alone after they failed.
 const RECOVER: Duration = Duration::from_millis(250);
@@ -82,6 +80,7 @@ pub(super) async fn run(setup: Setup, mut requests: mpsc::UnboundedReceiver<Requ
         contact: setup.contact,
         generation: setup.generation,
         fleet: Fleet::default(),
+        linger: Linger::default(),
         hints: Hints::default(),
         number: 0,
         outage: None,
@@ -140,6 +139,7 @@ struct Writer {
     contact: watch::Sender<bool>,
     generation: Arc<AtomicU64>,
     fleet: Fleet,
+    linger: Linger,
     hints: Hints,
     /// The number of the last transaction.
     number: i64,
@@ -167,7 +167,8 @@ impl Writer {
     async fn work(&mut self, requests: &mut mpsc::UnboundedReceiver<Request>) -> Request {
         loop {
             let mut batch = self.wait(requests).await;
-            gather(&mut batch, requests);
+            gather(&mut batch, || requests.try_recv().ok());
+            self.linger(requests, &mut batch).await;
             let last = batch.pop_if(|request| request.is_last());
             for request in &mut batch {
                 if let Request::Settle(Settle { worker, free, .. }) = request {
@@ -190,6 +191,22 @@ impl Writer {
                 self.say().await;
             }
         }
+    }
+
+    /// Waits a moment for attempts that were handed out a moment ago, if that is likely to spare a transaction.
+    async fn linger(&mut self, requests: &mut mpsc::UnboundedReceiver<Request>, batch: &mut Vec<Request>) {
+        let Some(time) = self.linger.time().filter(|_| !batch.is_empty() && self.link.is_some()) else { return };
+        let (until, before) = (tokio::time::Instant::now() + time, batch.len());
+        let running = self.fleet.running();
+        if running <= ends(batch) {
+            return;
+        }
+        while running > ends(batch) && !batch.last().is_some_and(Request::is_last) {
+            let Ok(Some(request)) = tokio::time::timeout_at(until, requests.recv()).await else { break };
+            batch.push(request);
+            gather(batch, || requests.try_recv().ok());
+        }
+        self.linger.waited(batch.len() > before);
     }
 
     /// Waits for a request, for news, or until there is something to do without any.
@@ -332,6 +349,7 @@ impl Writer {
         slowly: bool,
         hurried: bool,
     ) -> Result<Effects, Failed> {
+        let begun = Instant::now();
         // What is asked now is meant now, however long the way to the database.
         let now = self.clock.now();
         let writes = serve || batch.iter().any(Request::writes);
@@ -353,18 +371,13 @@ impl Writer {
         }
         self.number += 1;
         let commit = self.commit(&effects);
-        points::hit("postgres.before_commit");
-        if !effects.ended.is_empty() {
-            points::hit("postgres.end.before_commit");
-        }
+        points::before_commit(batch, &effects);
         if let Err(fault) = link.script(commit).await {
             let is_known = fault.remedy() != Remedy::Reconnect;
             return Err(if is_known { Failed::Undone(fault) } else { Failed::Unknown(fault, Box::new(effects)) });
         }
-        points::hit("postgres.after_commit");
-        if !effects.ended.is_empty() {
-            points::hit("postgres.end.after_commit");
-        }
+        self.linger.committed(begun.elapsed(), !effects.claims.is_empty());
+        points::after_commit(batch, &effects);
         Ok(effects)
     }
 
@@ -404,9 +417,8 @@ impl Writer {
         }
     }
 
-    /// It is on disk: everybody is told. Settled goes before Claimed, and both before the answers.
+    /// It is on disk.
     fn publish(&mut self, batch: Vec<Request>, effects: Effects, served: bool) {
-        self.fleet.commit();
         if served {
             self.served = Instant::now();
             (self.next_due, self.again) = (effects.next_due, effects.more);
@@ -414,36 +426,7 @@ impl Writer {
         if effects.stale {
             self.generation.fetch_add(1, Ordering::AcqRel);
         }
-        let mut rest = Vec::with_capacity(batch.len());
-        for request in batch {
-            match request {
-                Request::Settle(Settle { worker, settled, .. }) => {
-                    for (claim, _) in &settled {
-                        self.fleet.release(*claim);
-                    }
-                    if !settled.is_empty() {
-                        self.fleet.deliver(worker, Delivery::Settled(settled));
-                    }
-                }
-                Request::Attach(ask) => {
-                    let (info, inbox) = &ask.about;
-                    self.fleet.attach(info.id, inbox.clone(), info.knows.clone());
-                    rest.push(Request::Attach(ask));
-                }
-                other => rest.push(other),
-            }
-        }
-        self.fleet.bring(effects.claims);
-        self.fleet.tell_to_stop(effects.cancels);
-        for worker in effects.gone {
-            self.fleet.forget(worker);
-        }
-        for request in rest {
-            request.answer();
-        }
-        if !effects.ended.is_empty() {
-            self.waiters.tell(&effects.ended);
-        }
+        effects.publish(batch, &mut self.fleet, &self.waiters);
     }
 }
 
@@ -459,24 +442,11 @@ pub(super) async fn open(place: &Place, node: Uuid, time: Option<&DatabaseClock>
     Ok(link)
 }
 
+/// How many attempts these end.
+fn ends(batch: &[Request]) -> usize {
+    batch.iter().map(Request::ends).sum()
+}
+
 fn poll() -> Duration {
     Duration::from_millis(POLL.unsigned_abs())
-}
-
-/// Adds what comes next, as long as the transaction does not become too long.
-fn gather(batch: &mut Vec<Request>, requests: &mut mpsc::UnboundedReceiver<Request>) {
-    let mut rows = batch.iter().map(Request::weight).sum::<usize>();
-    while batch.len() < MOST_REQUESTS && rows < MOST_ROWS && !batch.last().is_some_and(Request::is_last) {
-        let Ok(request) = requests.try_recv() else { break };
-        rows += request.weight();
-        batch.push(request);
-    }
-}
-
-fn refuse(request: Request, error: StoreError, fleet: &Fleet) {
-    if let Some((Settle { worker, finished, .. }, error)) = request.refuse(error)
-        && !finished.is_empty()
-    {
-        fleet.deliver(worker, Delivery::Unsettled { finished, error });
-    }
 }

@@ -66,24 +66,84 @@ impl Budget {
     }
 }
 
+/// What is left of a rate that tasks share. Times are given ahead, so that nobody asks in vain; starts are counted as
+/// they are, so that no window holds more of them than may, however late they come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Line {
+    /// Until when times were given; never before what was started.
+    given: Budget,
+    /// What was started.
+    started: Budget,
+}
+
+impl Line {
+    /// Nothing was given, and nothing started.
+    pub(crate) const FULL: Self = Self { given: Budget::FULL, started: Budget::FULL };
+
+    /// As it was stored: what was given, and what was started.
+    #[allow(dead_code)]
+    pub(crate) const fn from_micros(given: i64, started: i64) -> Self {
+        Self { given: Budget(given), started: Budget(started) }
+    }
+
+    /// As it is stored.
+    #[allow(dead_code)]
+    pub(crate) const fn as_micros(self) -> (i64, i64) {
+        (self.given.0, self.started.0)
+    }
+
+    /// Whether it need not be kept.
+    pub(crate) fn is_full(self, now: Timestamp) -> bool {
+        self.given.is_full(now)
+    }
+
+    fn start(self, rate: Rate, now: Timestamp) -> Self {
+        let started = self.started.take(rate, now, 1);
+        Self { given: self.given.max(started), started }
+    }
+}
+
 /// What becomes of a task that is about to be claimed, and has a rate of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Admission {
-    /// It starts; this is left of the budget.
-    Starts(Budget),
-    /// It waits until then, a time that nobody else is given; this is left of the budget.
-    Waits(Timestamp, Budget),
+    /// It starts; this is left.
+    Starts(Line),
+    /// It asks again then; this is left.
+    Waits(Turn, Line),
 }
 
-/// Whether a task of this rate starts now. `reserved` is the time that it was given before, if it was: it holds for
-/// as long as the rate says, and is checked anew after that.
-pub(crate) fn admit(budget: Budget, rate: Rate, reserved: Option<Timestamp>, now: Timestamp) -> Admission {
-    if let Some(reserved) = reserved.filter(|reserved| now <= reserved.plus(rate.per)) {
+/// When a task asks again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Turn {
+    /// When that is.
+    pub(crate) at: Timestamp,
+    /// The time that it was given, which nobody else is.
+    pub(crate) reserved: Timestamp,
+}
+
+/// Whether a task of this rate starts now. `reserved` is the time that it was given before, if it was. One that others
+/// have held up, which started late, starts after them; one that comes a whole interval late, and finds no room, is given a new time.
+pub(crate) fn admit(line: Line, rate: Rate, reserved: Option<Timestamp>, now: Timestamp) -> Admission {
+    let line = Line { started: line.started.bounded(rate, now), ..line };
+    if let Some(reserved) = reserved {
         // One that comes too early, because the clock went back, keeps its time.
-        return if now >= reserved { Admission::Starts(budget) } else { Admission::Waits(reserved, budget) };
+        if now < reserved {
+            return Admission::Waits(Turn { at: reserved, reserved }, line);
+        }
+        if line.started.admits(rate, now) > 0 {
+            return Admission::Starts(line.start(rate, now));
+        }
+        if micros(now).saturating_sub(micros(reserved)) < interval(rate) {
+            return Admission::Waits(Turn { at: line.started.next(rate, now), reserved }, line);
+        }
     }
-    let (time, left) = budget.reserve(rate, now);
-    if time <= now { Admission::Starts(left) } else { Admission::Waits(time, left) }
+    let (time, given) = line.given.reserve(rate, now);
+    let line = Line { given, ..line };
+    if time <= now {
+        Admission::Starts(line.start(rate, now))
+    } else {
+        Admission::Waits(Turn { at: time, reserved: time }, line)
+    }
 }
 
 /// The time from one start to the next, rounded up: never more start than the rate says.
@@ -171,19 +231,64 @@ mod tests {
         assert_eq!(times, [at(0), at(0), at(1_000), at(2_000), at(3_000)]);
     }
 
-    #[test]
-    fn a_reservation_holds_for_as_long_as_the_rate_says() {
-        let rate = rate(1, 1, 1);
-        let (_, budget) = Budget::FULL.reserve(rate, at(0));
-        let Admission::Waits(time, budget) = admit(budget, rate, None, at(0)) else { unreachable!() };
-        assert_eq!(time, at(1_000));
-        for late in [0, 1_000] {
-            assert_eq!(admit(budget, rate, Some(time), at(1_000 + late)), Admission::Starts(budget));
+    /// When each of so many starts that all come now, where a worker looks only at these times.
+    fn served(rate: Rate, tasks: usize, looks: impl Iterator<Item = i64>) -> Vec<i64> {
+        let mut line = Line::FULL;
+        let mut waiting: Vec<(Timestamp, Option<Timestamp>)> = vec![(at(0), None); tasks];
+        let mut starts = Vec::new();
+        for look in looks {
+            waiting.sort();
+            waiting.retain_mut(|(due, reserved)| {
+                if *due > at(look) {
+                    return true;
+                }
+                let (left, turn) = match admit(line, rate, *reserved, at(look)) {
+                    Admission::Starts(left) => (left, None),
+                    Admission::Waits(turn, left) => (left, Some(turn)),
+                };
+                line = left;
+                if let Some(turn) = turn {
+                    assert!(turn.at > at(look), "it asks later");
+                    (*due, *reserved) = (turn.at, Some(turn.reserved));
+                }
+                turn.is_some()
+            });
+            starts.resize(tasks - waiting.len(), look);
         }
-        assert_eq!(admit(budget, rate, Some(time), at(999)), Admission::Waits(time, budget));
-        let anew = budget.take(rate, at(2_001), 1);
-        assert_eq!(admit(budget, rate, Some(time), at(2_001)), Admission::Starts(anew));
-        assert!(anew > budget, "it was taken once more");
+        starts
+    }
+
+    #[test]
+    fn no_window_holds_more_starts_however_late_the_worker_is() {
+        for rate in [rate(3, 1, 1), rate(7, 1, 4), rate(100, 1, 1), rate(60, 1, 60), rate(700, 1, 1)] {
+            for late in [1, 3, 40, 333, 999, 1_500] {
+                let most = (rate.tasks + rate.burst - 1) as usize;
+                // It looks all the time, and then not at all for so long.
+                let looks = (0..).take_while(|millis| *millis < 20_000).filter(|millis| millis / late % 2 == 0);
+                let starts = served(rate, most * 3, looks);
+                assert!(starts.len() > most, "{rate:?}, {late} late: {}", starts.len());
+                for (index, start) in starts.iter().enumerate() {
+                    let within = starts[index..].iter().take_while(|&&other| other < start + 1_000).count();
+                    assert!(within <= most, "{within} of {rate:?} in the second from {start}, {late} late");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn who_starts_late_holds_up_the_next_and_who_comes_later_yet_has_a_new_time() {
+        let rate = rate(1, 1, 1);
+        let turn = |millis, reserved| Turn { at: at(millis), reserved: at(reserved) };
+        let Admission::Starts(line) = admit(Line::FULL, rate, None, at(0)) else { unreachable!() };
+        let Admission::Waits(first, line) = admit(line, rate, None, at(0)) else { unreachable!() };
+        let Admission::Waits(second, line) = admit(line, rate, None, at(0)) else { unreachable!() };
+        assert_eq!((first, second), (turn(1_000, 1_000), turn(2_000, 2_000)));
+        assert_eq!(admit(line, rate, Some(at(1_000)), at(999)), Admission::Waits(first, line), "it keeps its time");
+        let Admission::Starts(line) = admit(line, rate, Some(at(1_000)), at(2_000)) else { unreachable!() };
+        assert_eq!(admit(line, rate, Some(at(2_000)), at(2_000)), Admission::Waits(turn(3_000, 2_000), line));
+        let Admission::Starts(line) = admit(line, rate, Some(at(2_000)), at(3_000)) else { unreachable!() };
+        let Admission::Waits(anew, _) = admit(line, rate, Some(at(2_000)), at(3_500)) else { unreachable!() };
+        assert_eq!(anew, turn(4_000, 4_000));
     }
 
     #[test]

@@ -4,16 +4,17 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, PrepFlags, Statement};
 
+use super::effects::Effects;
 use super::ended::Ends;
 use super::fault::Outcome;
-use super::fleet::{Fleet, Held};
+use super::fleet::Fleet;
 use super::inner::After;
 use super::queues::Queues;
 use super::request::{Request, Settle};
 use super::sql;
-use crate::id::{WorkId, WorkerId};
+use crate::id::WorkerId;
 use crate::schedule::Timestamp;
-use crate::store::{Claim, Claimed, Known};
+use crate::store::Known;
 
 /// The statements that run for each row, prepared once.
 pub(super) struct Hot<'c> {
@@ -48,20 +49,6 @@ impl<'c> Hot<'c> {
             data_version: prepare(sql::DATA_VERSION)?,
         })
     }
-}
-
-/// What follows from a transaction once it is on disk, and from nothing less.
-#[derive(Debug, Default)]
-pub(super) struct Effects {
-    pub(super) claims: Vec<(WorkerId, Held, Claimed)>,
-    pub(super) cancels: Vec<(WorkerId, Claim)>,
-    pub(super) ended: Vec<WorkId>,
-    /// Workers that retired.
-    pub(super) gone: Vec<WorkerId>,
-    /// When the first of what is not yet due will be; known when there is demand.
-    pub(super) next_due: Option<Timestamp>,
-    /// There was more to look at than one transaction should: look again at once.
-    pub(super) more: bool,
 }
 
 /// One transaction under way.
@@ -159,12 +146,10 @@ impl<'a, 'c> Batch<'a, 'c> {
                 ask.answer = Some(self.hold_schedule(id, *paused, *next)?);
             }
             Request::TurnSchedule(ask) => ask.answer = Some(self.turn_schedule(&ask.about)?),
-            Request::Revive(ask) => ask.answer = Some(self.revive(&ask.about.0, ask.about.1.as_deref())?),
+            Request::Revive(ask) => ask.answer = Some(self.revive(&ask.about.0, ask.about.1.as_ref())?),
             Request::Discard(ask) => ask.answer = Some(self.discard(&ask.about)?),
-            Request::Prune(ask) => ask.answer = Some(self.prune(&ask.about)?),
+            Request::Prune(ask) => ask.answer = Some(self.prune(&ask.about.0, ask.about.1)?),
             Request::Pragmas(ask) => ask.answer = Some(super::connection::Pragmas::read(self.conn)?),
-            #[cfg(feature = "postgres")]
-            Request::PruneTo(_) => {}
             Request::Close(ask) => ask.answer = Some(()),
             Request::Wake | Request::Stop => {}
         }

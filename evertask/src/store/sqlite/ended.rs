@@ -3,14 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::batch::Batch;
 use super::fault::Outcome;
+use super::prune::Last;
 use super::sql;
 use super::value::Id;
 use crate::id::TaskId;
-use crate::store::{Keep, TaskState};
+use crate::store::TaskState;
 
 /// The most tasks of one row.
 const MOST_LISTED: usize = 1_000;
@@ -77,43 +78,37 @@ impl Batch<'_, '_> {
         self.list(state, at, tasks)
     }
 
-    /// Removes tasks that need not be kept, the oldest first, and those that ended at the same time by their arrival.
-    pub(super) fn prune_tasks(&mut self, state: TaskState, keep: Keep, most: usize) -> Outcome<usize> {
-        let mut surplus = match keep.most {
-            Some(kept) => self.count_ended(state)?.saturating_sub(usize::try_from(kept).unwrap_or(usize::MAX)),
-            None => 0,
-        };
+    /// Removes tasks that need not be kept, up to this one: the oldest first, and those that ended at the same time by
+    /// their arrival.
+    pub(super) fn prune_tasks(&mut self, state: TaskState, (time, seq): Last, most: usize) -> Outcome<usize> {
         let mut gone = 0;
         while gone < most {
             let mut oldest = self.conn.prepare_cached(sql::OLDEST_END)?;
-            let Some(at) = oldest.query_row([state.as_str()], |row| row.get(0)).optional()? else { break };
+            let at: Option<i64> = oldest.query_row([state.as_str()], |row| row.get(0)).optional()?;
             drop(oldest);
-            let is_old = keep.since.is_some_and(|since| at < since.as_millis());
-            let going = if is_old { most - gone } else { surplus.min(most - gone) };
-            if going == 0 {
+            let Some(at) = at.filter(|&at| at <= time) else { break };
+            let went = self.prune_ended_at(state, at, if at < time { i64::MAX } else { seq }, most - gone)?;
+            gone += went;
+            if went == 0 {
                 break;
             }
-            let went = self.prune_ended_at(state, at, going)?;
-            gone += went;
-            surplus = surplus.saturating_sub(went);
         }
         Ok(gone)
     }
 
-    fn count_ended(&self, state: TaskState) -> Outcome<usize> {
-        let count: i64 = self.conn.prepare_cached(sql::COUNT_ENDED)?.query_row([state.as_str()], |row| row.get(0))?;
-        Ok(usize::try_from(count).unwrap_or(0))
-    }
-
-    /// Removes the first so many of those that ended then.
-    fn prune_ended_at(&mut self, state: TaskState, at: i64, going: usize) -> Outcome<usize> {
-        let mut tasks = Vec::new();
-        for (first, listed) in self.first_ended_at(state, at, going)? {
-            self.conn.prepare_cached(sql::UNLIST)?.execute(params![state.as_str(), at, first])?;
-            tasks.extend(listed);
-        }
+    /// Removes the first so many of those that ended then, up to this one.
+    fn prune_ended_at(&mut self, state: TaskState, at: i64, last: i64, most: usize) -> Outcome<usize> {
+        let rows = self.first_ended_at(state, at, most)?;
+        let mut tasks: Vec<i64> = rows.values().flatten().copied().collect();
         tasks.sort_unstable();
-        let rest = tasks.split_off(going.min(tasks.len()));
+        let going = most.min(tasks.partition_point(|&task| task <= last));
+        if going == 0 {
+            return Ok(0);
+        }
+        for first in rows.into_keys() {
+            self.conn.prepare_cached(sql::UNLIST)?.execute(params![state.as_str(), at, first])?;
+        }
+        let rest = tasks.split_off(going);
         self.list(state, at, rest)?;
         self.conn.prepare_cached(sql::PRUNE_TASKS)?.execute([serde_json::to_string(&tasks)?])?;
         Ok(tasks.len())
@@ -136,6 +131,32 @@ impl Batch<'_, '_> {
         }
         Ok(found)
     }
+}
+
+/// The newest that goes, where so many stay.
+pub(super) fn last_task(conn: &Connection, state: TaskState, most: u64) -> Outcome<Option<Last>> {
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let mut times = conn.prepare_cached(sql::ENDS_COUNTED)?;
+    let mut rows = times.query([state.as_str()])?;
+    let mut kept = 0;
+    let at: i64 = loop {
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let ended = usize::try_from(row.get::<_, i64>(1)?).unwrap_or(0);
+        if kept + ended > most {
+            break row.get(0)?;
+        }
+        kept += ended;
+    };
+    let mut find = conn.prepare_cached(sql::ENDED_AT)?;
+    let mut rows = find.query(params![state.as_str(), at])?;
+    let mut tasks = Vec::new();
+    while let Some(row) = rows.next()? {
+        tasks.extend(listed(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?);
+    }
+    tasks.sort_unstable();
+    // Another writer may have taken some meanwhile.
+    let going = tasks.len().saturating_sub(most - kept);
+    Ok(going.checked_sub(1).map(|last| (at, tasks[last])))
 }
 
 fn listed(tasks: &str) -> Outcome<Vec<i64>> {

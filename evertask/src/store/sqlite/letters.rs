@@ -7,11 +7,11 @@ use uuid::Uuid;
 
 use super::batch::Batch;
 use super::fault::Outcome;
-use super::sql;
 use super::value::{Id, optional_id, run_state, task_state};
+use super::{limits, sql};
 use crate::id::{RunId, TaskId, WorkId};
 use crate::store::rules::revival::{RunFacts, revival};
-use crate::store::{Revived, TaskState};
+use crate::store::{Edited, Revived, TaskState};
 
 /// A task that is to be tried again.
 struct Letter {
@@ -31,7 +31,7 @@ struct TakenUp {
 
 impl Batch<'_, '_> {
     /// Tries failed tasks again. Several of one run are taken up together.
-    pub(super) fn revive(&mut self, tasks: &[TaskId], payload: Option<&[u8]>) -> Outcome<Vec<(TaskId, Revived)>> {
+    pub(super) fn revive(&mut self, tasks: &[TaskId], edited: Option<&Edited>) -> Outcome<Vec<(TaskId, Revived)>> {
         let mut runs: BTreeMap<RunId, TakenUp> = BTreeMap::new();
         let mut answers = Vec::with_capacity(tasks.len());
         for &task in tasks {
@@ -48,8 +48,10 @@ impl Batch<'_, '_> {
             if letter.run.is_none() {
                 self.unlist(task)?;
             }
-            let mut revive = self.conn.prepare_cached(sql::REVIVE)?;
-            revive.execute(params![letter.seq, self.now.as_millis(), payload])?;
+            self.conn.prepare_cached(sql::REVIVE)?.execute(params![letter.seq, self.now.as_millis()])?;
+            if let Some(edited) = edited {
+                self.edit(letter.seq, edited)?;
+            }
             if let Some(group) = letter.group {
                 self.enter_group(group, false)?;
             }
@@ -63,6 +65,20 @@ impl Batch<'_, '_> {
             self.take_up(run, up)?;
         }
         Ok(answers)
+    }
+
+    /// It has another payload, and the limits of that.
+    fn edit(&self, seq: i64, edited: &Edited) -> Outcome<()> {
+        let slots = edited.slots.as_ref();
+        let mut edit = self.conn.prepare_cached(sql::EDIT)?;
+        edit.execute(params![
+            seq,
+            edited.payload,
+            slots.map(|slots| &slots.bucket),
+            slots.map(|slots| slots.most.max(1)),
+            edited.rate.as_ref().map(limits::encode).transpose()?,
+        ])?;
+        Ok(())
     }
 
     fn letter(&self, task: TaskId) -> Outcome<Option<Letter>> {
@@ -115,6 +131,7 @@ impl Batch<'_, '_> {
                 self.conn.prepare_cached(sql::ADD_WAITING)?.execute(params![Id(group), taken])?;
             }
         }
+        self.give_kept(run)?;
         self.conn.prepare_cached(sql::REVIVE_RUN)?.execute(params![id, up.tasks, self.now.as_millis()])?;
         Ok(())
     }

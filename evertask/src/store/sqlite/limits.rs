@@ -8,7 +8,7 @@ use super::fault::Outcome;
 use super::sql;
 use crate::schedule::Timestamp;
 use crate::store::RateLimit;
-use crate::store::rules::rate::{Admission, Budget, admit};
+use crate::store::rules::rate::{Admission, Line, admit};
 
 /// The limits of a task that could be claimed.
 #[derive(Debug)]
@@ -40,17 +40,20 @@ impl Batch<'_, '_> {
         }
         // What is claimed only for its cancel does nothing that is limited.
         let Some(RateLimit { bucket, rate }) = limits.rate.as_ref().filter(|_| !cancelled) else { return Ok(true) };
-        let spent: Option<i64> =
-            self.conn.prepare_cached(sql::BUCKET)?.query_row([bucket], |row| row.get(0)).optional()?;
-        let budget = spent.map_or(Budget::FULL, Budget::from_micros);
-        match admit(budget, *rate, limits.reserved, self.now) {
+        let line = self
+            .conn
+            .prepare_cached(sql::BUCKET)?
+            .query_row([bucket], |row| Ok(Line::from_micros(row.get(0)?, row.get(1)?)));
+        let line = line.optional()?.unwrap_or(Line::FULL);
+        match admit(line, *rate, limits.reserved, self.now) {
             Admission::Starts(left) => {
-                self.spend(bucket, budget, left)?;
+                self.spend(bucket, line, left)?;
                 Ok(true)
             }
-            Admission::Waits(time, left) => {
-                self.spend(bucket, budget, left)?;
-                self.conn.prepare_cached(sql::PUT_OFF)?.execute(params![seq, time.as_millis()])?;
+            Admission::Waits(turn, left) => {
+                self.spend(bucket, line, left)?;
+                let values = params![seq, turn.at.as_millis(), turn.reserved.as_millis()];
+                self.conn.prepare_cached(sql::PUT_OFF)?.execute(values)?;
                 // It takes no slot: the next that waits for one may.
                 if let Some((bucket, _)) = &limits.slot {
                     self.effects.more |= self.give_slot(bucket)?;
@@ -70,9 +73,10 @@ impl Batch<'_, '_> {
         Ok(())
     }
 
-    fn spend(&self, bucket: &str, before: Budget, left: Budget) -> Outcome<()> {
+    fn spend(&self, bucket: &str, before: Line, left: Line) -> Outcome<()> {
         if left != before {
-            self.conn.prepare_cached(sql::SPEND)?.execute(params![bucket, left.as_micros()])?;
+            let (given, started) = left.as_micros();
+            self.conn.prepare_cached(sql::SPEND)?.execute(params![bucket, given, started])?;
         }
         Ok(())
     }

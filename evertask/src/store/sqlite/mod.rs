@@ -12,15 +12,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
 
-use tokio::sync::{Semaphore, oneshot};
-
-use super::writing::{fleet, request, wait};
+use super::writing::{effects, fleet, linger, mailbox, request, wait};
 use crate::id::{RunId, TaskId, WorkId, WorkerId};
 use crate::schedule::{Clock, Timestamp};
 use crate::store::{
-    AttemptRecord, Beat, CancelOutcome, Claim, Dispatched, Earlier, Finished, Inbox, LogLine, NewSchedule, NewWork,
-    Notes, Peer, Prune, QueueChange, QueueRecord, Reply, Revived, RunFilter, RunRecord, ScheduleRecord, Selection,
-    SignalOutcome, Store, StoreError, TaskFilter, TaskRecord, Turn, Violation, WorkerInfo,
+    AttemptRecord, Beat, CancelOutcome, Claim, Dispatched, Earlier, Edited, Finished, Inbox, LogLine, NewSchedule,
+    NewWork, Notes, Peer, Prune, QueueChange, QueueRecord, Reply, Revived, RunFilter, RunRecord, ScheduleRecord,
+    Selection, SignalOutcome, Store, StoreError, TaskFilter, TaskRecord, Turn, Violation, WorkerInfo,
 };
 
 mod batch;
@@ -40,7 +38,6 @@ mod join;
 mod keys;
 mod letters;
 mod limits;
-mod linger;
 mod migrate;
 mod orphans;
 mod points;
@@ -62,19 +59,16 @@ mod workers;
 mod writer;
 
 pub use connection::Pragmas;
+use mailbox::{Mailbox, reply};
 use read::Job;
-use request::{Ask, Request, Settle};
+use request::Request;
 use wait::Waiters;
-
-/// How many dispatches may wait for the writer; more wait for their turn.
-const MOST_WAITING: usize = 4_096;
 
 /// Work in one SQLite file.
 pub struct SqliteStore {
     path: PathBuf,
     clock: Arc<dyn Clock>,
-    requests: Sender<Request>,
-    room: Arc<Semaphore>,
+    mailbox: Mailbox<Sender<Request>>,
     jobs: Sender<Job>,
     waiters: Arc<Waiters>,
     threads: Vec<JoinHandle<()>>,
@@ -120,20 +114,13 @@ impl SqliteStore {
             writer::run(setup, &asked, |result| drop(started.send(result)));
         })?;
         has_started.recv().unwrap_or(Err(StoreError::Closed))?;
-        let room = Arc::new(Semaphore::new(MOST_WAITING));
-        Ok(Self { path: path.to_owned(), clock, requests, room, jobs, waiters, threads: vec![writes, reads] })
+        let mailbox = Mailbox::new(requests);
+        Ok(Self { path: path.to_owned(), clock, mailbox, jobs, waiters, threads: vec![writes, reads] })
     }
 
     /// How durable the open file is: read back from SQLite, not what it was asked for.
     pub fn pragmas(&self) -> Reply<Pragmas> {
-        self.ask(Request::Pragmas, ())
-    }
-
-    /// The transaction answers; a writer that is gone drops the question.
-    fn ask<Q, A: Send + 'static>(&self, request: impl FnOnce(Ask<Q, A>) -> Request, about: Q) -> Reply<A> {
-        let (ask, answer) = Ask::new(about);
-        let _ = self.requests.send(request(ask));
-        reply(answer)
+        self.mailbox.ask(Request::Pragmas, ())
     }
 
     fn read<T: Send + 'static>(
@@ -146,38 +133,27 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn dispatch(&self, work: Vec<NewWork>) -> Reply<Vec<Dispatched>> {
-        let (ask, answer) = Ask::new(work);
-        // Where there is room it is asked at once, so that a caller who drops the reply has still dispatched.
-        if let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() {
-            let _ = self.requests.send(Request::Dispatch(ask, permit));
-            return reply(answer);
-        }
-        let (room, requests) = (Arc::clone(&self.room), self.requests.clone());
-        Box::pin(async move {
-            let permit = room.acquire_owned().await.map_err(|_| StoreError::Closed)?;
-            let _ = requests.send(Request::Dispatch(ask, permit));
-            reply(answer).await
-        })
+        self.mailbox.dispatch(work)
     }
 
     fn attach(&self, worker: WorkerInfo, inbox: Inbox) -> Reply<()> {
-        self.ask(Request::Attach, (worker, inbox))
+        self.mailbox.ask(Request::Attach, (worker, inbox))
     }
 
     fn settle(&self, worker: WorkerId, finished: Vec<Finished>, free: Vec<(String, u32)>) {
-        let _ = self.requests.send(Request::Settle(Settle::new(worker, finished, free)));
+        self.mailbox.settle(worker, finished, free);
     }
 
     fn detach(&self, worker: WorkerId) -> Reply<()> {
-        self.ask(Request::Detach, worker)
+        self.mailbox.ask(Request::Detach, worker)
     }
 
     fn retire(&self, worker: WorkerId) -> Reply<()> {
-        self.ask(Request::Retire, worker)
+        self.mailbox.ask(Request::Retire, worker)
     }
 
     fn beat(&self, worker: WorkerId) -> Reply<Beat> {
-        self.ask(Request::Beat, worker)
+        self.mailbox.ask(Request::Beat, worker)
     }
 
     fn workers(&self) -> Reply<Vec<Peer>> {
@@ -185,31 +161,31 @@ impl Store for SqliteStore {
     }
 
     fn reclaim(&self, lapsed: Vec<Peer>) -> Reply<Vec<TaskId>> {
-        self.ask(Request::Reclaim, lapsed)
+        self.mailbox.ask(Request::Reclaim, lapsed)
     }
 
     fn cancel(&self, selection: Selection) -> Reply<Vec<(WorkId, CancelOutcome)>> {
-        self.ask(Request::Cancel, selection)
+        self.mailbox.ask(Request::Cancel, selection)
     }
 
     fn note(&self, claim: Claim, notes: Notes) -> Reply<()> {
-        self.ask(Request::Note, (claim, notes))
+        self.mailbox.ask(Request::Note, (claim, notes))
     }
 
     fn signal(&self, run: RunId, step: String, was: &'static [&'static str], value: Vec<u8>) -> Reply<SignalOutcome> {
-        self.ask(Request::Signal, (run, step, was, value))
+        self.mailbox.ask(Request::Signal, (run, step, was, value))
     }
 
     fn pause(&self, run: RunId) -> Reply<bool> {
-        self.ask(Request::Pause, run)
+        self.mailbox.ask(Request::Pause, run)
     }
 
     fn resume(&self, run: RunId) -> Reply<bool> {
-        self.ask(Request::Resume, run)
+        self.mailbox.ask(Request::Resume, run)
     }
 
     fn resume_undo(&self, run: RunId) -> Reply<bool> {
-        self.ask(Request::ResumeUndo, run)
+        self.mailbox.ask(Request::ResumeUndo, run)
     }
 
     fn earlier(&self, run: RunId, steps: Vec<String>) -> Reply<Earlier> {
@@ -219,20 +195,18 @@ impl Store for SqliteStore {
     fn expire_runs(&self) -> Reply<Vec<RunId>> {
         let now = self.clock.now();
         let due = self.read(move |conn| read::any_expired(conn, now));
-        let (ask, answer) = Ask::new(());
-        let requests = self.requests.clone();
+        let mailbox = self.mailbox.clone();
         Box::pin(async move {
             // This is asked every second: only if there is something to do is it a matter for the writer.
             if !due.await? {
                 return Ok(Vec::new());
             }
-            let _ = requests.send(Request::ExpireRuns(ask));
-            reply(answer).await
+            mailbox.ask(Request::ExpireRuns, ()).await
         })
     }
 
     fn change_queue(&self, name: String, change: QueueChange) -> Reply<QueueRecord> {
-        self.ask(Request::ChangeQueue, (name, change))
+        self.mailbox.ask(Request::ChangeQueue, (name, change))
     }
 
     fn queues(&self) -> Reply<Vec<QueueRecord>> {
@@ -241,15 +215,15 @@ impl Store for SqliteStore {
     }
 
     fn keep_schedules(&self, schedules: Vec<NewSchedule>) -> Reply<()> {
-        self.ask(Request::KeepSchedules, schedules)
+        self.mailbox.ask(Request::KeepSchedules, schedules)
     }
 
     fn drop_schedule(&self, id: String) -> Reply<bool> {
-        self.ask(Request::DropSchedule, id)
+        self.mailbox.ask(Request::DropSchedule, id)
     }
 
     fn hold_schedule(&self, id: String, paused: bool, next: Option<Timestamp>) -> Reply<bool> {
-        self.ask(Request::HoldSchedule, (id, paused, next))
+        self.mailbox.ask(Request::HoldSchedule, (id, paused, next))
     }
 
     fn schedules(&self) -> Reply<Vec<ScheduleRecord>> {
@@ -262,19 +236,22 @@ impl Store for SqliteStore {
     }
 
     fn turn_schedule(&self, turn: Turn) -> Reply<Vec<Dispatched>> {
-        self.ask(Request::TurnSchedule, turn)
+        self.mailbox.ask(Request::TurnSchedule, turn)
     }
 
-    fn revive(&self, tasks: Vec<TaskId>, payload: Option<Vec<u8>>) -> Reply<Vec<(TaskId, Revived)>> {
-        self.ask(Request::Revive, (tasks, payload))
+    fn revive(&self, tasks: Vec<TaskId>, edited: Option<Edited>) -> Reply<Vec<(TaskId, Revived)>> {
+        self.mailbox.ask(Request::Revive, (tasks, edited))
     }
 
     fn discard(&self, work: Vec<WorkId>) -> Reply<u64> {
-        self.ask(Request::Discard, work)
+        self.mailbox.ask(Request::Discard, work)
     }
 
     fn prune(&self, prune: Prune) -> Reply<u64> {
-        self.ask(Request::Prune, prune)
+        // How far that goes is read: a limit of many costs, and is no matter for the writer.
+        let reach = self.read(move |conn| prune::reach(conn, prune));
+        let mailbox = self.mailbox.clone();
+        Box::pin(async move { mailbox.ask(Request::Prune, (prune, reach.await?)).await })
     }
 
     fn task(&self, id: TaskId) -> Reply<Option<TaskRecord>> {
@@ -305,7 +282,7 @@ impl Store for SqliteStore {
         let (waiter, is_first) = self.waiters.register(id);
         if is_first {
             // The writer looks at what other processes do as long as somebody waits.
-            let _ = self.requests.send(Request::Wake);
+            self.mailbox.tell(Request::Wake);
         }
         let ended = self.read(move |conn| read::ended(conn, id));
         Box::pin(async move { if ended.await? || waiter.ended().await { Ok(()) } else { Err(StoreError::Closed) } })
@@ -316,7 +293,7 @@ impl Store for SqliteStore {
     }
 
     fn close(&self) -> Reply<()> {
-        self.ask(Request::Close, ())
+        self.mailbox.ask(Request::Close, ())
     }
 
     fn as_any(&self) -> &dyn std::any::Any {
@@ -327,7 +304,7 @@ impl Store for SqliteStore {
 impl Drop for SqliteStore {
     fn drop(&mut self) {
         // Both threads end when they have done what was asked before, and the file is closed then.
-        let _ = self.requests.send(Request::Stop);
+        self.mailbox.tell(Request::Stop);
         for thread in self.threads.drain(..) {
             // The last reply may hold the store, on one of the two: that one ends by itself.
             if thread.thread().id() != thread::current().id() && thread.join().is_err() {
@@ -341,11 +318,6 @@ impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteStore").field("path", &self.path).finish_non_exhaustive()
     }
-}
-
-/// An answer that never comes was asked of a store that is closed.
-fn reply<T: Send + 'static>(answer: oneshot::Receiver<Result<T, StoreError>>) -> Reply<T> {
-    Box::pin(async move { answer.await.unwrap_or(Err(StoreError::Closed)) })
 }
 
 fn close_reader(jobs: Sender<Job>) -> Box<dyn FnOnce() + Send> {

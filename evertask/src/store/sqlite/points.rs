@@ -1,6 +1,6 @@
 //! The crash points of this store: before and after the commit of each kind of request.
 
-use super::batch::Effects;
+use super::effects::Effects;
 use super::request::Request;
 
 /// Lets the process die here, if a test asks for it.

@@ -55,6 +55,25 @@ impl Batch<'_, '_> {
         Ok(None)
     }
 
+    /// What waits for a signal again that came meanwhile has it, whatever its time; the first, of several.
+    pub(super) fn give_kept(&self, run: RunId) -> Outcome<()> {
+        let run = Id(run.uuid());
+        let mut find = self.conn.prepare_cached(sql::KEPT_SIGNALS)?;
+        let kept = find.query_map([run], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let kept = kept.collect::<Result<Vec<(String, Vec<u8>)>, _>>()?;
+        drop(find);
+        for (step, value) in kept {
+            let mut first = self.conn.prepare_cached(sql::WAITS_FOR_SIGNAL)?;
+            let first: Option<i64> = first.query_row(params![run, step, i64::MIN], |row| row.get(0)).optional()?;
+            if let Some(seq) = first {
+                let mut give = self.conn.prepare_cached(sql::GIVE_SIGNAL)?;
+                give.execute(params![seq, self.now.as_millis(), value])?;
+                self.use_signal(run, &step)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The step has it.
     pub(super) fn use_signal(&self, run: Id, step: &str) -> Outcome<()> {
         self.conn.prepare_cached(sql::USE_SIGNAL)?.execute(params![run, step])?;

@@ -9,23 +9,20 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::batch::{Batch, Effects, Hot};
+use super::batch::{Batch, Hot};
+use super::effects::{Effects, refuse};
 use super::fault::{Fault, Outcome};
 use super::fleet::Fleet;
 use super::linger::Linger;
 use super::orphans::{Denied, Presence};
 use super::queues::Queues;
-use super::request::{Request, Settle};
+use super::request::{Request, Settle, gather};
 use super::value::Id;
 use super::wait::Waiters;
 use super::{points, sql};
 use crate::id::WorkId;
 use crate::schedule::{Clock, Timestamp};
-use crate::store::{Delivery, StoreError};
-
-/// The most requests, and about the most rows, of one transaction.
-const MOST_REQUESTS: usize = 1_000;
-const MOST_ROWS: usize = 10_000;
+use crate::store::StoreError;
 
 /// How often to ask whether another process has committed, while anybody here would want to know.
 const LOOK_ROUND: Duration = Duration::from_millis(100);
@@ -251,7 +248,7 @@ impl Writer<'_> {
             return;
         }
         match self.transact(&mut batch, serve) {
-            Ok(effects) => self.publish(batch, effects),
+            Ok(effects) => effects.publish(batch, &mut self.fleet, &self.waiters),
             Err(Failed { fault, at_statement: true }) if batch.len() > 1 || (serve && !batch.is_empty()) => {
                 tracing::debug!(?fault, requests = batch.len(), "a batch failed: its requests are done one by one");
                 for request in batch {
@@ -277,7 +274,7 @@ impl Writer<'_> {
     fn handle_alone(&mut self, request: Request) {
         let mut batch = vec![request];
         match self.transact(&mut batch, false) {
-            Ok(effects) => self.publish(batch, effects),
+            Ok(effects) => effects.publish(batch, &mut self.fleet, &self.waiters),
             Err(Failed { fault, .. }) => {
                 let error = fault.at(&self.path);
                 for request in batch {
@@ -289,7 +286,7 @@ impl Writer<'_> {
 
     fn serve_alone(&mut self) {
         match self.transact(&mut [], true) {
-            Ok(effects) => self.publish(Vec::new(), effects),
+            Ok(effects) => effects.publish(Vec::new(), &mut self.fleet, &self.waiters),
             Err(Failed { fault, .. }) => self.serving_failed(fault),
         }
     }
@@ -352,44 +349,6 @@ impl Writer<'_> {
         }
     }
 
-    /// It is on disk: everybody is told. Settled goes before Claimed, and both before the answers.
-    fn publish(&mut self, batch: Vec<Request>, effects: Effects) {
-        self.fleet.commit();
-        let mut rest = Vec::with_capacity(batch.len());
-        for request in batch {
-            match request {
-                Request::Settle(Settle { worker, settled, refused, .. }) => {
-                    for (claim, _) in &settled {
-                        self.fleet.release(*claim);
-                    }
-                    if !refused.is_empty() {
-                        self.fleet.deliver(worker, Delivery::Refused(refused));
-                    }
-                    if !settled.is_empty() {
-                        self.fleet.deliver(worker, Delivery::Settled(settled));
-                    }
-                }
-                Request::Attach(ask) => {
-                    let (info, inbox) = &ask.about;
-                    self.fleet.attach(info.id, inbox.clone(), info.knows.clone());
-                    rest.push(Request::Attach(ask));
-                }
-                other => rest.push(other),
-            }
-        }
-        self.fleet.bring(effects.claims);
-        self.fleet.tell_to_stop(effects.cancels);
-        for worker in effects.gone {
-            self.fleet.forget(worker);
-        }
-        for request in rest {
-            request.answer();
-        }
-        if !effects.ended.is_empty() {
-            self.waiters.tell(&effects.ended);
-        }
-    }
-
     /// Asks, now and then, whether another process has committed; if so, there may be work, cancels and ends.
     fn look_round(&mut self) {
         let watching = !self.fleet.is_empty() || self.waiters.any();
@@ -430,16 +389,6 @@ impl Writer<'_> {
     }
 }
 
-/// Adds what comes next, as long as the transaction does not become too long.
-fn gather(batch: &mut Vec<Request>, mut next: impl FnMut() -> Option<Request>) {
-    let mut rows = batch.iter().map(Request::weight).sum::<usize>();
-    while batch.len() < MOST_REQUESTS && rows < MOST_ROWS && !batch.last().is_some_and(Request::is_last) {
-        let Some(request) = next() else { break };
-        rows += request.weight();
-        batch.push(request);
-    }
-}
-
 /// A transaction that failed.
 struct Failed {
     fault: Fault,
@@ -454,12 +403,4 @@ pub(super) fn lives(conn: &Connection, id: WorkId) -> Outcome<bool> {
         WorkId::Run(_) => sql::RUN_LIVES,
     };
     Ok(conn.prepare_cached(find)?.exists([Id(id.uuid())])?)
-}
-
-fn refuse(request: Request, error: StoreError, fleet: &Fleet) {
-    if let Some((Settle { worker, finished, .. }, error)) = request.refuse(error)
-        && !finished.is_empty()
-    {
-        fleet.deliver(worker, Delivery::Unsettled { finished, error });
-    }
 }

@@ -167,7 +167,6 @@ impl Fleet {
     }
 
     /// How many attempts run.
-    #[cfg(feature = "sqlite")]
     pub(crate) fn running(&self) -> usize {
         self.held.len()
     }

@@ -7,8 +7,8 @@ use crate::schedule::Timestamp;
 #[cfg(feature = "sqlite")]
 use crate::store::Pragmas;
 use crate::store::{
-    Beat, CancelOutcome, Claim, Dispatched, Finished, Inbox, NewSchedule, NewWork, Notes, Peer, Prune, QueueChange,
-    QueueRecord, Revived, Selection, Settled, SignalOutcome, StoreError, Turn, WorkerInfo,
+    Beat, CancelOutcome, Claim, Dispatched, Edited, Finished, Inbox, NewSchedule, NewWork, Notes, Peer, Prune,
+    QueueChange, QueueRecord, Revived, Selection, Settled, SignalOutcome, StoreError, Turn, WorkerInfo,
 };
 
 /// A value for a step of a run, by its name of today and those that it had.
@@ -70,12 +70,25 @@ impl Settle {
     }
 }
 
+/// The most requests, and about the most rows, of one transaction.
+const MOST_REQUESTS: usize = 1_000;
+const MOST_ROWS: usize = 10_000;
+
+/// Adds what comes next, as long as the transaction does not become too long.
+pub(crate) fn gather(batch: &mut Vec<Request>, mut next: impl FnMut() -> Option<Request>) {
+    let mut rows = batch.iter().map(Request::weight).sum::<usize>();
+    while batch.len() < MOST_REQUESTS && rows < MOST_ROWS && !batch.last().is_some_and(Request::is_last) {
+        let Some(request) = next() else { break };
+        rows += request.weight();
+        batch.push(request);
+    }
+}
+
 /// What is to be tried again, and with which payload.
-pub(crate) type Again = (Vec<TaskId>, Option<Vec<u8>>);
+pub(crate) type Again = (Vec<TaskId>, Option<Edited>);
 
 /// Up to which of what has ended it goes, if any of it does: by the time of its end, and among those that ended then by
 /// arrival. Of what succeeded, failed and was cancelled: of tasks outside of runs, and of runs.
-#[cfg(feature = "postgres")]
 pub(crate) type Reach = [[Option<(i64, i64)>; 2]; 3];
 
 /// What the writer is asked.
@@ -103,11 +116,8 @@ pub(crate) enum Request {
     TurnSchedule(Ask<Turn, Vec<Dispatched>>),
     Revive(Ask<Again, Vec<(TaskId, Revived)>>),
     Discard(Ask<Vec<WorkId>, u64>),
-    #[cfg(feature = "sqlite")]
-    Prune(Ask<Prune, u64>),
-    /// The same, where somebody has looked how far it goes.
-    #[cfg(feature = "postgres")]
-    PruneTo(Ask<(Prune, Reach), u64>),
+    /// Somebody has looked how far it goes.
+    Prune(Ask<(Prune, Reach), u64>),
     #[cfg(feature = "sqlite")]
     Pragmas(Ask<(), Pragmas>),
     /// Somebody waits, or the clock was moved: look again.
@@ -119,7 +129,7 @@ pub(crate) enum Request {
 
 impl Request {
     /// Roughly how many rows it changes, so that a batch does not become too long.
-    pub(crate) fn weight(&self) -> usize {
+    fn weight(&self) -> usize {
         match self {
             Self::Dispatch(ask, _) => ask.about.len(),
             Self::Settle(settle) => settle.finished.len(),
@@ -128,7 +138,6 @@ impl Request {
     }
 
     /// How many attempts it ends.
-    #[cfg(feature = "sqlite")]
     pub(crate) const fn ends(&self) -> usize {
         match self {
             Self::Settle(settle) => settle.finished.len(),
@@ -163,11 +172,8 @@ impl Request {
             | Self::HoldSchedule(_)
             | Self::TurnSchedule(_)
             | Self::Revive(_)
-            | Self::Discard(_) => true,
-            #[cfg(feature = "sqlite")]
-            Self::Prune(_) => true,
-            #[cfg(feature = "postgres")]
-            Self::PruneTo(_) => true,
+            | Self::Discard(_)
+            | Self::Prune(_) => true,
             Self::Detach(_) | Self::Wake | Self::Close(_) | Self::Stop => false,
             #[cfg(feature = "sqlite")]
             Self::Pragmas(_) => false,
@@ -194,10 +200,7 @@ impl Request {
             Self::TurnSchedule(ask) => ask.answer(),
             Self::Revive(ask) => ask.answer(),
             Self::Discard(ask) => ask.answer(),
-            #[cfg(feature = "sqlite")]
             Self::Prune(ask) => ask.answer(),
-            #[cfg(feature = "postgres")]
-            Self::PruneTo(ask) => ask.answer(),
             #[cfg(feature = "sqlite")]
             Self::Pragmas(ask) => ask.answer(),
             Self::Close(ask) => ask.answer(),
@@ -226,10 +229,7 @@ impl Request {
             Self::TurnSchedule(ask) => ask.refuse(error),
             Self::Revive(ask) => ask.refuse(error),
             Self::Discard(ask) => ask.refuse(error),
-            #[cfg(feature = "sqlite")]
             Self::Prune(ask) => ask.refuse(error),
-            #[cfg(feature = "postgres")]
-            Self::PruneTo(ask) => ask.refuse(error),
             #[cfg(feature = "sqlite")]
             Self::Pragmas(ask) => ask.refuse(error),
             Self::Close(ask) => ask.refuse(error),

@@ -1,10 +1,12 @@
 //! Tasks that have failed for good are tried again.
 
 use crate::id::TaskId;
-use crate::store::{Follow, LogLine, NewTask, NewWork, Notes, Revived, Settled, TaskState};
+use crate::store::{
+    Edited, Follow, LogLine, NewTask, NewWork, Notes, RateLimit, Revived, Settled, SlotLimit, TaskState,
+};
 
 use super::bench::{Bench, failed, flow, ok, retry, secs, send, task, then};
-use super::terms::{slotted, within};
+use super::terms::{a_second, rated, slotted, within};
 use super::worker::TestWorker;
 
 impl Bench {
@@ -44,9 +46,37 @@ pub(super) async fn it_is_ready_again_with_all_that_was_before(bench: Bench) {
 
 pub(super) async fn it_may_get_another_payload(bench: Bench) {
     let (id, mut worker) = dead(&bench, send()).await;
-    let answers = bench.store.revive(vec![id], Some(b"[2]".to_vec())).await.unwrap();
+    let edited = Edited { payload: b"[2]".to_vec(), ..Edited::default() };
+    let answers = bench.store.revive(vec![id], Some(edited)).await.unwrap();
     assert_eq!(answers, [(id, Revived::Ready)]);
     assert_eq!(worker.claim().await.payload, b"[2]");
+}
+
+pub(super) async fn another_payload_has_its_own_limits(bench: Bench) {
+    let rate = a_second(1, 1);
+    let (id, mut worker) = dead(&bench, slotted("old", 1, send())).await;
+    for bucket in ["old", "new"] {
+        bench.add(slotted(bucket, 1, rated(bucket, rate, send()))).await;
+    }
+    worker.free(2);
+    let (old, new) = (worker.next().await.claim, worker.next().await.claim);
+    let slots = Some(SlotLimit { bucket: "new".to_owned(), most: 1 });
+    let limit = Some(RateLimit { bucket: "new".to_owned(), rate });
+    let edited = Edited { payload: b"[2]".to_vec(), rate: limit, slots };
+    assert_eq!(bench.store.revive(vec![id], Some(edited)).await, Ok(vec![(id, Revived::Ready)]));
+    worker.free(1);
+    worker.quiet().await;
+    worker.finish(old, ok()).await;
+    worker.quiet().await;
+    worker.finish(new, ok()).await;
+    worker.quiet().await;
+    assert_eq!(bench.task(id).await.run_at, bench.later(secs(1)), "there is a slot, and it has its time");
+    bench.clock.advance(secs(1));
+    let claimed = worker.next().await;
+    assert_eq!((claimed.claim.id, &claimed.payload[..]), (id, &b"[2]"[..]));
+    worker.finish(claimed.claim, failed(Follow::default())).await;
+    assert_eq!(bench.store.revive(vec![id], Some(Edited::default())).await, Ok(vec![(id, Revived::Ready)]));
+    assert_eq!(worker.claim().await.claim.id, id, "it has no limits any more");
 }
 
 pub(super) async fn a_waiting_worker_gets_it_at_once(bench: Bench) {

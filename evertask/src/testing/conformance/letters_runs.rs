@@ -273,6 +273,25 @@ pub(super) async fn a_signal_that_was_kept_is_kept_over_the_failure(bench: Bench
     assert_eq!((claimed.got, &claimed.payload[..]), (Some(Got::Signal), &b"7"[..]));
 }
 
+pub(super) async fn a_signal_that_came_while_it_stopped_is_taken(bench: Bench) {
+    let run = flow();
+    let steps = vec![step(run.id, "two"), step(run.id, "three"), awaiting(run.id, "four"), awaiting(run.id, "five")];
+    let (four, five) = (steps[2].id, steps[3].id);
+    let (run, mut worker) = fanned_out(&bench, run, steps).await;
+    let (two, three) = (worker.claim().await.claim, worker.claim().await.claim);
+    worker.finish(two, failed(fails("no"))).await;
+    worker.told().await;
+    assert_eq!(bench.signal(run, "four", "7").await, SignalOutcome::Kept);
+    worker.finish(three, cancelled(Follow::default())).await;
+    assert_eq!(bench.revive(&[two.id]).await, [Revived::Ready]);
+    assert_eq!((bench.state(four).await, bench.task(five).await.wait), (TaskState::Ready, Some(Wait::Signal)));
+    worker.free(3);
+    let taken = worker.take(3).await;
+    let given = taken.iter().find(|claimed| claimed.claim.id == four).unwrap();
+    assert_eq!((given.got, &given.payload[..]), (Some(Got::Signal), &b"7"[..]));
+    assert_eq!(bench.signal(run, "four", "8").await, SignalOutcome::Repeated, "it was used");
+}
+
 pub(super) async fn items_have_their_turns_again(bench: Bench) {
     let (run, mut worker) = led_to(&bench, flow(), |run| for_each(each(run, "two", 5, Some(2)))).await;
     worker.free(2);

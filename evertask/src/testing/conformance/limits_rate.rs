@@ -90,7 +90,7 @@ pub(super) async fn buckets_are_apart(bench: Bench) {
     assert_eq!(worker.came().await.len(), 3);
 }
 
-pub(super) async fn a_time_that_was_given_holds_for_as_long_as_the_rate_says(bench: Bench) {
+pub(super) async fn who_starts_late_is_counted_when_it_starts(bench: Bench) {
     for _ in 0..3 {
         bench.add(rated("r", a_second(1, 1), send())).await;
     }
@@ -98,10 +98,34 @@ pub(super) async fn a_time_that_was_given_holds_for_as_long_as_the_rate_says(ben
     worker.free(9);
     worker.next().await;
     bench.set_state(DEFAULT_QUEUE, QueueState::Paused).await;
-    // The times are one second and two from the beginning; each holds for one more.
+    // The times are one second and two from the beginning, and the first is over.
     bench.clock.advance(secs(2));
     bench.set_state(DEFAULT_QUEUE, QueueState::Open).await;
-    assert_eq!(worker.came().await.len(), 2);
+    let came = bench.watch(&mut worker, secs(2), millis(250)).await;
+    assert_eq!(times(&came), [0, 1_000]);
+}
+
+pub(super) async fn no_window_holds_more_after_a_worker_was_busy(bench: Bench) {
+    let rate = a_second(10, 3);
+    bench.offer((0..60).map(|_| rated("r", rate, send())).collect()).await.unwrap();
+    let mut worker = bench.worker().await;
+    worker.free(200);
+    let begin = bench.now();
+    let mut starts = Vec::new();
+    // Nobody looks for nearly a second, again and again.
+    for busy in [300, 650, 999, 40, 1_000] {
+        let since = begin.until(bench.now()).as_millis();
+        let came = bench.watch(&mut worker, millis(500), millis(20)).await;
+        starts.extend(times(&came).into_iter().map(|time| since + time));
+        bench.set_state(DEFAULT_QUEUE, QueueState::Paused).await;
+        bench.clock.advance(millis(busy));
+        bench.set_state(DEFAULT_QUEUE, QueueState::Open).await;
+    }
+    assert!(starts.len() >= 25, "{} have started", starts.len());
+    for (index, start) in starts.iter().enumerate() {
+        let within = starts[index..].iter().take_while(|&&other| other < start + 1_000).count();
+        assert!(within <= 10 + 2, "{within} in the second from {start}");
+    }
 }
 
 pub(super) async fn what_comes_much_later_than_its_time_is_checked_anew(bench: Bench) {

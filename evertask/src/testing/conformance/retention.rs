@@ -74,6 +74,32 @@ pub(super) async fn the_newest_are_those_that_ended_last(bench: Bench) {
     assert_eq!(bench.left().await, [early]);
 }
 
+pub(super) async fn what_ended_at_once_goes_by_arrival(bench: Bench) {
+    let mut ids = Vec::new();
+    for _ in 0..6 {
+        ids.push(bench.add(send()).await);
+    }
+    let mut worker = bench.worker().await;
+    worker.free(6);
+    for claimed in worker.take(6).await.into_iter().rev() {
+        worker.finish(claimed.claim, ok()).await;
+    }
+    assert_eq!(bench.prune(Prune { most: 2, ..all(newest(3)) }).await, 2);
+    assert_eq!(bench.prune(Prune { most: 2, ..all(newest(3)) }).await, 1);
+    assert_eq!(bench.prune(Prune { most: 2, ..all(newest(3)) }).await, 0);
+    assert_eq!(bench.left().await, ids[3..]);
+    let later = bench.ended(1, ok()).await;
+    assert_eq!(bench.prune(all(newest(3))).await, 1);
+    assert_eq!(bench.left().await, [ids[4], ids[5], later[0]]);
+}
+
+pub(super) async fn two_at_once_take_no_more(bench: Bench) {
+    let ids = bench.ended(8, ok()).await;
+    let (first, second) = (bench.store.prune(all(newest(3))), bench.store.prune(all(newest(3))));
+    assert_eq!(first.await.unwrap() + second.await.unwrap(), 5);
+    assert_eq!(bench.left().await, ids[5..]);
+}
+
 pub(super) async fn either_lets_it_go(bench: Bench) {
     let begin = bench.now();
     let ids = bench.ended(6, ok()).await;

@@ -23,10 +23,18 @@ pub(in crate::store::postgres) const REVIVE: &str = concat!(
                          wait = CASE WHEN limited THEN 'turn' END, due = CASE WHEN limited THEN NULL ELSE 1 END, \
                          run_at = $2, failures = 0, crashes = 0, deadline = NULL, finished_at = NULL, \
                          cancel_requested = FALSE, error = NULL, was = NULL, reserved = NULL, \
-                         payload = coalesce($3, payload), rank = ",
+                         rank = ",
     rank!("$2::bigint"),
     " FROM found WHERE id = found AND state = 'failed' RETURNING run, group_id, wait) \
     SELECT run, group_id, count(*), count(*) FILTER (WHERE wait = 'turn') FROM again GROUP BY run, group_id"
+);
+/// They have another payload, and the limits of that.
+pub(in crate::store::postgres) const EDIT: &str = concat!(
+    "UPDATE task SET payload = $2, slots = $4, pace = $6, slot = ",
+    bucket!("$3::text"),
+    ", rate = ",
+    bucket!("$5::text"),
+    " WHERE id = ANY($1) AND state IN ('ready', 'waiting')"
 );
 /// What the failure of runs has stopped is ready again, or waits again.
 pub(in crate::store::postgres) const TAKE_UP: &str = concat!(

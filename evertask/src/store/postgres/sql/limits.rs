@@ -3,17 +3,18 @@
 
 /// Nodes that are at the same buckets take turns, in one order.
 pub(in crate::store::postgres) const LOCK_BUCKETS: &str =
-    "SELECT name, spent FROM bucket WHERE name = ANY($1) ORDER BY name FOR UPDATE";
+    "SELECT name, spent, started FROM bucket WHERE name = ANY($1) ORDER BY name FOR UPDATE";
 /// Whoever has taken a turn somewhere waits for none elsewhere.
 pub(in crate::store::postgres) const LOCK_FREE_BUCKETS: &str =
-    "SELECT name, spent FROM bucket WHERE name = ANY($1) ORDER BY name FOR UPDATE SKIP LOCKED";
+    "SELECT name, spent, started FROM bucket WHERE name = ANY($1) ORDER BY name FOR UPDATE SKIP LOCKED";
 /// A bucket is there when it is first used, and again after it was forgotten.
 pub(in crate::store::postgres) const INSERT_BUCKETS: &str = "\
-    INSERT INTO bucket (name, spent) SELECT name, -9223372036854775808 FROM unnest($1::text[]) AS new (name) \
-    ORDER BY name ON CONFLICT DO NOTHING RETURNING name, spent";
-/// What was started, or has its time, is paid for.
+    INSERT INTO bucket (name, spent, started) SELECT name, -9223372036854775808, -9223372036854775808 \
+    FROM unnest($1::text[]) AS new (name) ORDER BY name ON CONFLICT DO NOTHING RETURNING name, spent, started";
+/// What has its time is paid for, and so is what has started.
 pub(in crate::store::postgres) const SPEND: &str = "\
-    UPDATE bucket SET spent = paid FROM unnest($1::text[], $2::bigint[]) AS used (used, paid) WHERE name = used";
+    UPDATE bucket SET spent = given, started = begun \
+    FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS used (used, given, begun) WHERE name = used";
 /// How many of these buckets run.
 pub(in crate::store::postgres) const SLOTS_TAKEN: &str = "\
     SELECT (SELECT count(*) FROM task WHERE slot = asked.name AND state = 'running' AND finished_at IS NULL) \
@@ -25,12 +26,13 @@ pub(in crate::store::postgres) const SLOTS_OF: &str =
 pub(in crate::store::postgres) const WAIT_FOR_SLOT: &str = "\
     UPDATE task SET state = 'waiting', wait = 'slot', due = NULL, fence = fence - 1, worker = NULL, reserved = held \
     FROM unnest($1::uuid[], $3::bigint[]) AS back (claimed, held) WHERE id = claimed AND worker = $2";
-/// The same for what is ready at a time that nobody else is given; nothing is counted for that.
+/// The same for what is ready when it asks again, and keeps the time that nobody else is given; nothing is counted for
+/// that.
 pub(in crate::store::postgres) const PUT_OFF: &str = concat!(
-    "UPDATE task SET state = 'ready', due = 0, run_at = later, fence = fence - 1, worker = NULL, reserved = later, \
+    "UPDATE task SET state = 'ready', due = 0, run_at = later, fence = fence - 1, worker = NULL, reserved = held, \
                      rank = ",
     rank!("later"),
-    " FROM unnest($1::uuid[], $3::bigint[]) AS off (claimed, later) WHERE id = claimed AND worker = $2"
+    " FROM unnest($1::uuid[], $3::bigint[], $4::bigint[]) AS off (claimed, held, later) WHERE id = claimed AND worker = $2"
 );
 /// Whoever waits for a slot of these buckets and is first in its queue is ready, if there is a slot: a queue that nobody
 /// serves does not keep it from the others. The queues are found by a seek each. One that somebody is about to take away

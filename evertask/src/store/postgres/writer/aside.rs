@@ -3,9 +3,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::super::effects::refuse;
 use super::super::fault::Fault;
 use super::super::request::Request;
-use super::{Writer, refuse};
+use super::Writer;
 use crate::store::StoreError;
 
 /// The pause before one is tried again: the first, and the longest.

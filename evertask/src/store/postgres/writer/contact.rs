@@ -4,11 +4,12 @@ use std::time::Instant;
 
 use sqlx::{Row as _, query};
 
+use super::super::effects::refuse;
 use super::super::fault::{Fault, Outcome};
 use super::super::outage::Outage;
 use super::super::request::Request;
 use super::super::sql;
-use super::{Unresolved, Writer, open, poll, refuse};
+use super::{Unresolved, Writer, open, poll};
 use crate::store::StoreError;
 
 impl Writer {

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use super::super::batch::{Batch, Effects};
+use super::super::batch::Batch;
+use super::super::effects::Effects;
 use super::super::fault::Outcome;
 use super::super::link::Link;
 use super::super::news::{ENDED, STOP, WORK, payload};

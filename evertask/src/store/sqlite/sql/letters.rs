@@ -15,10 +15,13 @@ pub(in crate::store::sqlite) const LOSE: &str = "UPDATE run SET lost = 1 WHERE i
 pub(in crate::store::sqlite) const REVIVE: &str = concat!(
     "UPDATE task SET state = 'ready', due = 1, run_at = ?2, failures = 0, crashes = 0, deadline = NULL, \
                      finished_at = NULL, cancel_requested = 0, error = NULL, was = NULL, reserved = NULL, \
-                     payload = coalesce(?3, payload), rank = ",
+                     rank = ",
     rank!("?2"),
     " WHERE seq = ?1 AND state = 'failed'"
 );
+/// It has another payload, and the limits of that.
+pub(in crate::store::sqlite) const EDIT: &str =
+    "UPDATE task SET payload = ?2, slot = ?3, slots = ?4, rate = ?5 WHERE seq = ?1 AND state = 'ready'";
 /// What the run's failure has stopped is ready again, or waits again.
 pub(in crate::store::sqlite) const TAKE_UP: &str = concat!(
     "UPDATE task SET state = iif(was = 'signal' OR was = 'turn', 'waiting', 'ready'), \

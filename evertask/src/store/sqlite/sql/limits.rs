@@ -37,13 +37,14 @@ pub(in crate::store::sqlite) const GIVE_SLOT: &str = concat!(
     " WHERE seq = ?1 AND wait = 'slot'"
 );
 /// What is left of a rate that tasks share.
-pub(in crate::store::sqlite) const BUCKET: &str = "SELECT spent FROM bucket WHERE name = ?1";
-/// What was started, or has its time, is paid for.
-pub(in crate::store::sqlite) const SPEND: &str =
-    "INSERT INTO bucket (name, spent) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET spent = excluded.spent";
-/// It is ready at a time that nobody else is given; nothing is counted for that.
+pub(in crate::store::sqlite) const BUCKET: &str = "SELECT spent, started FROM bucket WHERE name = ?1";
+/// What has its time is paid for, and so is what has started.
+pub(in crate::store::sqlite) const SPEND: &str = "\
+    INSERT INTO bucket (name, spent, started) VALUES (?1, ?2, ?3) \
+    ON CONFLICT (name) DO UPDATE SET spent = excluded.spent, started = excluded.started";
+/// It is ready when it asks again, and keeps the time that nobody else is given; nothing is counted for that.
 pub(in crate::store::sqlite) const PUT_OFF: &str = concat!(
-    "UPDATE task SET due = 0, run_at = ?2, reserved = ?2, rank = ",
+    "UPDATE task SET due = 0, run_at = ?2, reserved = ?3, rank = ",
     rank!("?2"),
     " WHERE seq = ?1 AND state = 'ready'"
 );

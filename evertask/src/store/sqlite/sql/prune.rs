@@ -10,9 +10,9 @@ pub(in crate::store::sqlite) const LISTED_WITH: &str = "\
     WHERE task.id = ?1 AND task.run IS NULL AND task.finished_at IS NOT NULL";
 /// A row goes with its tasks, or is written anew.
 pub(in crate::store::sqlite) const UNLIST: &str = "DELETE FROM ended WHERE state = ?1 AND at = ?2 AND first = ?3";
-/// How many there are.
-pub(in crate::store::sqlite) const COUNT_ENDED: &str =
-    "SELECT coalesce(sum(json_array_length(tasks)), 0) FROM ended WHERE state = ?1";
+/// How many ended when, the newest first.
+pub(in crate::store::sqlite) const ENDS_COUNTED: &str =
+    "SELECT at, sum(json_array_length(tasks)) FROM ended WHERE state = ?1 GROUP BY at ORDER BY at DESC";
 /// When the oldest of them ended.
 pub(in crate::store::sqlite) const OLDEST_END: &str = "SELECT at FROM ended WHERE state = ?1 ORDER BY at LIMIT 1";
 /// Those that ended then.

@@ -24,6 +24,9 @@ pub(in crate::store::sqlite) const SIGNAL_THERE: &str = "SELECT 1 FROM signal WH
 /// A signal that came early.
 pub(in crate::store::sqlite) const KEPT_SIGNAL: &str =
     "SELECT value FROM signal WHERE run = ?1 AND step = ?2 AND value IS NOT NULL";
+/// All that came early.
+pub(in crate::store::sqlite) const KEPT_SIGNALS: &str =
+    "SELECT step, value FROM signal WHERE run = ?1 AND value IS NOT NULL";
 /// A run that has ended takes none.
 pub(in crate::store::sqlite) const CLEAR_SIGNALS: &str = "DELETE FROM signal WHERE run = ?1";
 /// A signal is used once.

@@ -120,7 +120,7 @@ async fn more_dispatches_than_there_is_room_for_wait_for_their_turn() {
     let store = open(&folder.file());
     let busy = raw(&folder.file());
     busy.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let many = super::super::MOST_WAITING + 10;
+    let many = super::super::mailbox::MOST_WAITING + 10;
     let replies: Vec<_> = (0..many).map(|_| store.dispatch(vec![NewWork::Task(task("a"))])).collect();
     busy.execute_batch("COMMIT").unwrap();
     for reply in replies {

@@ -17,6 +17,7 @@ use crate::store::{
 mod batches;
 mod claims;
 mod effects;
+mod ended;
 mod file;
 mod limits;
 mod lives;

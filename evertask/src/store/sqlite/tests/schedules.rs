@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::failure::{FailureKind, FailureReport};
-use crate::store::{Firing, Keep, NewEach, NewSchedule, Prune, Revived, RunState, TaskFilter, Turn, Wait};
+use crate::store::{Edited, Firing, Keep, NewEach, NewSchedule, Prune, Revived, RunState, TaskFilter, Turn, Wait};
 
 fn nightly(spec: &str, next: i64) -> NewSchedule {
     NewSchedule {
@@ -88,7 +88,8 @@ async fn a_failed_task_is_ready_again_and_its_run_goes_on() {
     crew.settled().await;
     assert_eq!(store.run(id).await.unwrap().unwrap().state, RunState::Failed);
     assert_sound(&store).await;
-    let answers = store.revive(vec![failing.id, claim.id, TaskId::new()], Some(b"9".to_vec())).await.unwrap();
+    let edited = Edited { payload: b"9".to_vec(), ..Edited::default() };
+    let answers = store.revive(vec![failing.id, claim.id, TaskId::new()], Some(edited)).await.unwrap();
     let answers: Vec<_> = answers.into_iter().map(|(_, answer)| answer).collect();
     assert_eq!(answers, [Revived::Ready, Revived::NotFailed, Revived::NotFound]);
     assert_sound(&store).await;

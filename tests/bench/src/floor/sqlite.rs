@@ -1,9 +1,6 @@
-//! The floor: what a good engineer writes by hand in an hour, for one process, with the same durability.
-//!
-//! One table of waiting, running and done rows with a payload; `synchronous=FULL`; prepared statements; one
-//! writer. No retries, no leases, no keys, no names, no cancelling, nobody who waits for an end.
+//! On SQLite, for one process: one table of waiting, running and done rows with a payload; `synchronous=FULL`;
+//! prepared statements; one writer.
 
-use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -19,7 +16,7 @@ const SCHEMA: &str = "
 ";
 
 /// The file is open as the store opens its own.
-fn open(path: &Path) -> Result<Connection> {
+fn open(path: &str) -> Result<Connection> {
     let conn = Connection::open(path)?;
     conn.pragma_update(None, "page_size", 8192)?;
     conn.pragma_update(None, "journal_mode", "WAL")?;
@@ -30,7 +27,7 @@ fn open(path: &Path) -> Result<Connection> {
 }
 
 /// `synchronous` and `journal_mode`, as the open connection has them.
-pub(crate) fn pragmas(path: &Path) -> Result<(i64, String)> {
+pub(crate) fn pragmas(path: &str) -> Result<(i64, String)> {
     let conn = open(path)?;
     let synchronous = conn.query_row("PRAGMA synchronous", [], |row| row.get(0))?;
     let journal_mode = conn.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
@@ -91,7 +88,7 @@ struct Claimed {
 }
 
 /// One task dispatches, and waits for each commit.
-pub(crate) fn dispatch_one(path: &Path, count: usize) -> Result<Vec<f64>> {
+pub(crate) fn dispatch_one(path: &str, count: usize) -> Result<Vec<f64>> {
     let conn = open(path)?;
     let mut insert = conn.prepare("INSERT INTO task (state, payload) VALUES (0, ?1)")?;
     let begun = Instant::now();
@@ -102,7 +99,7 @@ pub(crate) fn dispatch_one(path: &Path, count: usize) -> Result<Vec<f64>> {
 }
 
 /// 16 tasks dispatch, each waiting for its commits; the thread that writes commits together what is there.
-pub(crate) fn dispatch_many(path: &Path, count: usize) -> Result<Vec<f64>> {
+pub(crate) fn dispatch_many(path: &str, count: usize) -> Result<Vec<f64>> {
     type Insert = (String, tokio::sync::oneshot::Sender<i64>);
     let conn = open(path)?;
     let (inserts, waiting) = mpsc::channel::<Insert>();
@@ -149,7 +146,7 @@ pub(crate) fn dispatch_many(path: &Path, count: usize) -> Result<Vec<f64>> {
 }
 
 /// Batches of 1,000 rows, a commit each.
-pub(crate) fn dispatch_all(path: &Path, count: usize) -> Result<Vec<f64>> {
+pub(crate) fn dispatch_all(path: &str, count: usize) -> Result<Vec<f64>> {
     let conn = open(path)?;
     let mut statements = Statements::prepare(&conn)?;
     let begun = Instant::now();
@@ -170,7 +167,7 @@ fn insert_waiting(statements: &mut Statements<'_>, count: usize) -> Result<()> {
 }
 
 /// Tasks that do nothing: each transaction finishes 16 and claims 16.
-pub(crate) fn drain(path: &Path, count: usize) -> Result<Vec<f64>> {
+pub(crate) fn drain(path: &str, count: usize) -> Result<Vec<f64>> {
     let conn = open(path)?;
     let mut statements = Statements::prepare(&conn)?;
     insert_waiting(&mut statements, count)?;
@@ -195,7 +192,7 @@ pub(crate) fn drain(path: &Path, count: usize) -> Result<Vec<f64>> {
 }
 
 /// Runs of three steps, 16 at once: each transaction finishes a step of all 16 and inserts the next as claimed.
-pub(crate) fn workflow(path: &Path, count: usize) -> Result<Vec<f64>> {
+pub(crate) fn workflow(path: &str, count: usize) -> Result<Vec<f64>> {
     let conn = open(path)?;
     let mut statements = Statements::prepare(&conn)?;
     statements.in_transaction(|statements| {
@@ -235,7 +232,7 @@ pub(crate) fn workflow(path: &Path, count: usize) -> Result<Vec<f64>> {
 
 /// From the call that dispatches to the start of the task, when nothing else happens: one commit that inserts,
 /// one that claims. In milliseconds: the median, and what 99 of 100 do not exceed.
-pub(crate) fn latency(path: &Path, count: usize) -> Result<Vec<f64>> {
+pub(crate) fn latency(path: &str, count: usize) -> Result<Vec<f64>> {
     let conn = open(path)?;
     let mut statements = Statements::prepare(&conn)?;
     let mut latencies = Vec::with_capacity(count);
@@ -253,7 +250,7 @@ pub(crate) fn latency(path: &Path, count: usize) -> Result<Vec<f64>> {
 }
 
 /// The resident memory of this process while 16 tasks run and so many wait.
-pub(crate) fn memory(path: &Path, count: usize) -> Result<f64> {
+pub(crate) fn memory(path: &str, count: usize) -> Result<f64> {
     let conn = open(path)?;
     let mut statements = Statements::prepare(&conn)?;
     insert_waiting(&mut statements, count)?;

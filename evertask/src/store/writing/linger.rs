@@ -16,7 +16,7 @@ const PAUSE: u32 = 32;
 
 /// What the last transactions say about the next.
 #[derive(Debug, Default)]
-pub(super) struct Linger {
+pub(crate) struct Linger {
     commit: Duration,
     handed_out: bool,
     pause: u32,
@@ -24,19 +24,19 @@ pub(super) struct Linger {
 
 impl Linger {
     /// A transaction is on disk.
-    pub(super) fn committed(&mut self, took: Duration, handed_out: bool) {
+    pub(crate) fn committed(&mut self, took: Duration, handed_out: bool) {
         (self.commit, self.handed_out) = (took, handed_out);
         self.pause = self.pause.saturating_sub(1);
     }
 
     /// How long the next one may wait for what was handed out.
-    pub(super) fn time(&self) -> Option<Duration> {
+    pub(crate) fn time(&self) -> Option<Duration> {
         let time = (self.commit / 2).min(LONGEST);
         (self.handed_out && self.pause == 0 && time >= SHORTEST).then_some(time)
     }
 
     /// It waited, and whether something came.
-    pub(super) fn waited(&mut self, paid: bool) {
+    pub(crate) fn waited(&mut self, paid: bool) {
         self.pause = if paid { 0 } else { PAUSE };
     }
 }
